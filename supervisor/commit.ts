@@ -1,0 +1,47 @@
+/**
+ * The boundary of: an append and the certainty of its outcome. An append that failed without an
+ * answer may still land, so the same bytes are sent with the same expectation until they are
+ * acknowledged or refused; a refusal is then settled by reading the tail back.
+ */
+import { WatchfloorError } from "../machines/errors.ts";
+import { backoffMs } from "../machines/retry.ts";
+import type { Clock, Journal, Position, Random } from "../transports/ports.ts";
+
+const RETRY = { attemptsMax: 12, delayMsMin: 20, delayMsMax: 2_000 };
+
+export interface Committer {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** The last position once all are in the journal. Throws `fenced` when another owner appended. */
+export async function appendSurely(
+  { journal, clock, random }: Committer,
+  shard: string,
+  expected: Position,
+  texts: readonly string[],
+): Promise<Position> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const result = await journal.append(shard, expected, texts);
+      if (result.appended) return result.last;
+      if (attempt > 1 && (await isOurs(journal, shard, expected, texts))) return expected + texts.length;
+      throw new WatchfloorError("fenced", { shard });
+    } catch (error) {
+      if (!isUnknown(error) || attempt >= RETRY.attemptsMax) throw error;
+      const delayMs = backoffMs(RETRY, attempt, random());
+      await new Promise<void>((resolve) => void clock.after(delayMs, resolve));
+    }
+  }
+}
+
+/** A definite refusal of the transport (fenced, disk full, unusable) is no unknown outcome. */
+function isUnknown(error: unknown): boolean {
+  return !(error instanceof WatchfloorError);
+}
+
+async function isOurs(journal: Journal, shard: string, expected: Position, texts: readonly string[]): Promise<boolean> {
+  const found = await journal.read(shard, expected + 1, texts.length);
+  return found.length === texts.length && found.every((record, index) => record.text === texts[index]);
+}

@@ -1,0 +1,124 @@
+/**
+ * The boundary of: journal and store, in time. Writes behind what was appended, then appends a
+ * checkpoint, then trims: in this order, so that a crash between any two loses nothing.
+ */
+import type { ActorAddress } from "../machines/protocol.ts";
+import type { Clock, Position, Transport } from "../transports/ports.ts";
+import type { Inlet } from "./inlet.ts";
+import { LIMITS } from "./limits.ts";
+import type { CheckpointRecord, JournalRecord } from "./record.ts";
+import type { ShardState } from "./state.ts";
+import { isTerminal } from "./turn.ts";
+
+export interface FlushHost {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  lost(shard: string, error: unknown): void;
+}
+
+export interface FlushShard {
+  last(): Position;
+  append(record: JournalRecord): Promise<Position>;
+  /** Nothing is applied that is not appended. */
+  between(): boolean;
+  /** Actors with inputs that wait in memory. */
+  awaited(): ReadonlySet<ActorAddress>;
+}
+
+export class Flusher {
+  readonly #state: ShardState;
+  readonly #inlet: Inlet;
+  readonly #host: FlushHost;
+  readonly #shard: FlushShard;
+  #records = 0;
+  #due = false;
+  #flushing: Promise<void> | null = null;
+  #cancelTimer: (() => void) | null = null;
+  #mailboxTrimmed: Position = 0;
+
+  constructor(state: ShardState, inlet: Inlet, host: FlushHost, shard: FlushShard) {
+    this.#state = state;
+    this.#inlet = inlet;
+    this.#host = host;
+    this.#shard = shard;
+  }
+
+  /** Called straight after an append, when memory and journal say the same: the moment to capture. */
+  committed(records: number): void {
+    this.#records += records;
+    if (this.#state.behind === 0) return;
+    if (this.#due || this.#records >= LIMITS.flushRecordsMax) this.#begin(false);
+    else this.#arm();
+  }
+
+  /** The shard is between packs, with nothing applied that is not appended. */
+  async flushAll(): Promise<void> {
+    this.stop();
+    await this.#flushing;
+    this.#begin(true);
+    await this.#flushing;
+  }
+
+  stop(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+  }
+
+  #arm(): void {
+    this.#cancelTimer ??= this.#host.clock.after(LIMITS.flushAfterMs, () => {
+      this.#cancelTimer = null;
+      if (this.#shard.between()) this.#begin(false);
+      else this.#due = true;
+    });
+  }
+
+  #begin(force: boolean): void {
+    if (this.#flushing) return;
+    this.stop();
+    this.#due = false;
+    this.#records = 0;
+    const companion = this.#inlet.takeCheckpoint(force);
+    if (this.#state.behind === 0 && !companion) return;
+    const upTo = this.#shard.last();
+    const checkpoint = this.#state.checkpoint(this.#host.clock.now(), upTo);
+    this.#flushing = this.#flush(checkpoint, companion)
+      .catch((error: unknown) => this.#host.lost(this.#state.shard, error))
+      .finally(() => {
+        this.#flushing = null;
+        if (this.#state.behind > 0) this.#arm();
+      });
+  }
+
+  async #flush(
+    checkpoint: CheckpointRecord,
+    companion: { key: string; bytes: Uint8Array; position: Position } | null,
+  ): Promise<void> {
+    const { journal, mailbox, store } = this.#host.transport;
+    const written = new Map([...this.#state.residents].map(([actor, resident]) => [actor, resident.record]));
+    const puts = this.#state.takeBehind();
+    if (companion) await store.putBlob(companion.key, companion.bytes);
+    await store.write(puts);
+    this.#state.written();
+    if (companion) this.#inlet.checkpointed(companion.position);
+    await this.#shard.append(checkpoint);
+    await journal.trim(this.#state.shard, checkpoint.upTo + 1);
+    const trimmable = Math.min(this.#inlet.trimmable, checkpoint.marks["mailbox"]?.mark ?? 0);
+    if (trimmable > this.#mailboxTrimmed) {
+      await mailbox.trim(this.#state.shard, trimmable);
+      this.#mailboxTrimmed = trimmable;
+    }
+    this.#evict(written);
+  }
+
+  /** Ended actors leave memory, and idle ones beyond the bound, oldest first: the store has them. */
+  #evict(written: ReadonlyMap<ActorAddress, unknown>): void {
+    const awaited = this.#shard.awaited();
+    let surplus = this.#state.residents.size - LIMITS.residentsMax;
+    for (const [actor, resident] of this.#state.residents) {
+      if (written.get(actor) !== resident.record || awaited.has(actor)) continue;
+      if (!isTerminal(resident.record) && surplus <= 0) continue;
+      this.#state.forget(actor);
+      surplus--;
+    }
+  }
+}

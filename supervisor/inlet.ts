@@ -1,0 +1,176 @@
+/**
+ * The boundary of: a shard and its mailbox. Reads ahead of the turns from a cursor, a bounded amount;
+ * for an actor with a companion it makes one event of what it read, one batch at a time, so that the
+ * companion is never further than one commit ahead of the journal.
+ */
+import type { ActorDefinition, Companion } from "../actors/define.ts";
+import type { ActorAddress } from "../machines/protocol.ts";
+import type { Clock, MailboxEntry, Position, Transport } from "../transports/ports.ts";
+import type { Item } from "./apply.ts";
+import { LIMITS } from "./limits.ts";
+import type { Source } from "./record.ts";
+import type { ShardState } from "./state.ts";
+
+export interface InletHost {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  congested(): boolean;
+  lost(shard: string, error: unknown): void;
+}
+
+const POSITION_BYTES = 8;
+
+export class Inlet {
+  readonly #state: ShardState;
+  readonly #definition: ActorDefinition;
+  readonly #host: InletHost;
+  readonly #take: (items: readonly Item[]) => void;
+  readonly #companion: Companion | null;
+  #cursor: Position = 0;
+  /** Items handed on whose turn is not committed. */
+  #outstanding = 0;
+  #reading = false;
+  #again = false;
+  #open = false;
+  #unsubscribe: () => void = () => {};
+  #checkpointed: { position: Position; at: number } = { position: 0, at: 0 };
+
+  constructor(state: ShardState, definition: ActorDefinition, host: InletHost, take: (items: readonly Item[]) => void) {
+    this.#state = state;
+    this.#definition = definition;
+    this.#host = host;
+    this.#take = take;
+    this.#companion = definition.companion?.(state.shard) ?? null;
+  }
+
+  get busy(): boolean {
+    return this.#reading || this.#outstanding > 0;
+  }
+
+  /** Brings the companion to where the journal is. */
+  async open(): Promise<void> {
+    this.#cursor = this.#state.mailboxMark;
+    if (!this.#companion) return;
+    const blob = await this.#host.transport.store.getBlob(this.#blobKey());
+    const position = blob ? Number(Buffer.from(blob).readBigUInt64BE(0)) : 0;
+    this.#companion.restore(blob ? blob.subarray(POSITION_BYTES) : null);
+    this.#checkpointed = { position, at: this.#host.clock.steady() };
+    let from = position;
+    while (from < this.#cursor) {
+      const limit = Math.min(LIMITS.mailboxReadMax, this.#cursor - from);
+      const entries = await this.#host.transport.mailbox.read(this.#state.shard, from, limit);
+      if (entries.length === 0) break;
+      this.#companion.apply(entries.map((entry) => entry.envelope), entries.map(() => false));
+      from = entries.at(-1)!.position;
+    }
+  }
+
+  begin(): void {
+    this.#open = true;
+    this.#unsubscribe = this.#host.transport.mailbox.subscribe(this.#state.shard, () => this.ring());
+    this.ring();
+  }
+
+  stop(): void {
+    this.#open = false;
+    this.#unsubscribe();
+  }
+
+  ring(): void {
+    if (this.#reading) {
+      this.#again = true;
+      return;
+    }
+    this.#reading = true;
+    void this.#read()
+      .catch((error: unknown) => this.#host.lost(this.#state.shard, error))
+      .finally(() => {
+        this.#reading = false;
+        if (!this.#again) return;
+        this.#again = false;
+        this.ring();
+      });
+  }
+
+  /** A turn on something of this mailbox is committed. */
+  committed(): void {
+    this.#outstanding--;
+    if (this.#outstanding === 0) this.ring();
+  }
+
+  async #read(): Promise<void> {
+    while (this.#open && this.#mayRead()) {
+      const limit = this.#definition.batchMax ?? LIMITS.mailboxReadMax;
+      const entries = await this.#host.transport.mailbox.read(this.#state.shard, this.#cursor, limit);
+      if (entries.length === 0 || !this.#open) return;
+      const items = this.#companion ? await this.#batch(this.#companion, entries) : this.#singles(entries);
+      this.#cursor = entries.at(-1)!.position;
+      this.#outstanding += items.length;
+      this.#take(items);
+    }
+  }
+
+  #mayRead(): boolean {
+    if (this.#companion) return this.#outstanding === 0 && !this.#host.congested();
+    return this.#outstanding < LIMITS.mailboxReadMax;
+  }
+
+  #singles(entries: readonly MailboxEntry[]): Item[] {
+    return entries
+      .filter((entry) => !this.#state.mailboxApplied(entry.position))
+      .map(({ position, envelope }) => {
+        const also = envelope.shard === null ? {} : { also: { shard: envelope.shard, seq: envelope.seq ?? 0 } };
+        const source: Source = { from: "mailbox", first: position, last: position, ...also };
+        return { actor: envelope.to, source, input: { input: "envelope", envelope }, attempts: 0 };
+      });
+  }
+
+  async #batch(companion: Companion, entries: readonly MailboxEntry[]): Promise<Item[]> {
+    const digests = entries.map((entry) => entry.envelope.id);
+    const stored = await this.#host.transport.store.getMany("outcomes", digests);
+    const known = digests.map((digest, index) => stored[index] != null || this.#state.pendingOutcome(digest));
+    const data = companion.apply(entries.map((entry) => entry.envelope), known);
+    const [first, last] = [entries[0]!.position, entries.at(-1)!.position];
+    const actor = `${this.#definition.kind}/${this.#state.shard.split(".")[1]}` as ActorAddress;
+    const envelope = {
+      id: `${this.#state.shard}@${first}-${last}`,
+      from: "edge/source",
+      to: actor,
+      type: "batch",
+      data,
+      traceparent: entries[0]!.envelope.traceparent,
+      case: null,
+      cause: null,
+      replyTo: null,
+      shard: null,
+      seq: null,
+    } as const;
+    return [{ actor, source: { from: "mailbox", first, last }, input: { input: "envelope", envelope }, attempts: 0 }];
+  }
+
+  #blobKey(): string {
+    return `companion/${this.#state.shard}`;
+  }
+
+  /** The companion's state, when it stands exactly where the journal does and is due; else null. */
+  takeCheckpoint(force: boolean): { key: string; bytes: Uint8Array; position: Position } | null {
+    if (!this.#companion || this.#outstanding > 0) return null;
+    const position = this.#state.mailboxMark;
+    const grown = position - this.#checkpointed.position;
+    const age = this.#host.clock.steady() - this.#checkpointed.at;
+    const due = grown >= LIMITS.companionEnvelopesMax || age >= LIMITS.companionAfterMs || force;
+    if (grown === 0 || !due) return null;
+    const head = Buffer.alloc(POSITION_BYTES);
+    head.writeBigUInt64BE(BigInt(position));
+    return { key: this.#blobKey(), bytes: Buffer.concat([head, this.#companion.checkpoint()]), position };
+  }
+
+  checkpointed(position: Position): void {
+    this.#checkpointed = { position, at: this.#host.clock.steady() };
+  }
+
+  /** Up to here the mailbox is needed by nobody. */
+  get trimmable(): Position {
+    return this.#companion ? this.#checkpointed.position : this.#state.mailboxMark;
+  }
+}

@@ -1,0 +1,318 @@
+/**
+ * The boundary of: the runtime and everything outside it. Types only; one adapter a file or folder.
+ * What each port promises is what test/contract holds every adapter to.
+ */
+import type { ZodObject } from "zod";
+import type { DryRun, Verification } from "../machines/calls.ts";
+import type { Envelope, Json, JsonObject } from "../machines/protocol.ts";
+import type { Action, ActionType, Receipt, Target, TargetState } from "../machines/vocabulary.ts";
+
+// ---- Time and chance ---------------------------------------------------------------------------
+
+export interface Clock {
+  /** Wall clock, ms since the epoch. */
+  now(): number;
+  /** Steady clock, ms; only differences mean something. */
+  steady(): number;
+  /** Runs `fire` once after `delayMs`; the result cancels it. */
+  after(delayMs: number, fire: () => void): () => void;
+}
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+// ---- Journal -----------------------------------------------------------------------------------
+
+/** `kind.n` */
+export type ShardId = string;
+/** Rises by one a record within its shard; 0 means the journal is empty. */
+export type Position = number;
+
+export interface StoredRecord {
+  readonly position: Position;
+  /** The record as JSON text, or null when its bytes cannot be read. */
+  readonly text: string | null;
+}
+
+export type AppendResult =
+  | { readonly appended: true; readonly last: Position }
+  | { readonly appended: false; readonly last: Position };
+
+/**
+ * One append-only log a shard. `append` is atomic and durable: when it resolves, the records
+ * survive a power cut; when it rejects, none of them is there. It is conditional: when the shard's
+ * last position is not `expected`, nothing is written and `appended` is false.
+ */
+export interface Journal {
+  append(shard: ShardId, expected: Position, records: readonly string[]): Promise<AppendResult>;
+  /** Records from `from` on, in order, at most `limit`. */
+  read(shard: ShardId, from: Position, limit: number): Promise<readonly StoredRecord[]>;
+  last(shard: ShardId): Promise<Position>;
+  /** Forgets the records strictly below `below`. Absolute: repeating it does no harm. */
+  trim(shard: ShardId, below: Position): Promise<void>;
+}
+
+// ---- State store -------------------------------------------------------------------------------
+
+/** Named tables of JSON by key, and one of bytes. */
+export const TABLES = [
+  "actors", // `kind/id` -> cold record of an actor
+  "shards", // `kind.n` -> its latest checkpoint
+  "timers", // `kind.n/<due, 15 digits>/<actor>/<name>` -> {}
+  "calls", // `kind.n/<actor>/<call id>` -> {}
+  "cases", // case id -> summary
+  "outcomes", // event digest -> outcome
+  "history", // `<case>/<n, 8 digits>` -> chained entry
+  "deadletters", // id -> dead letter
+  "traces", // trace id -> case id or event digest
+  "evidence", // event digest -> the event as it was accepted
+  "labels", // `<case>/<digest>` -> what a person taught
+  "settings", // name -> value
+] as const;
+export type Table = (typeof TABLES)[number];
+
+export interface Put {
+  readonly table: Table;
+  readonly key: string;
+  /** null deletes. */
+  readonly value: Json;
+}
+
+/** All puts of one `write` are atomic and durable together. Keys sort as UTF-8 bytes. */
+export interface StateStore {
+  get(table: Table, key: string): Promise<Json>;
+  getMany(table: Table, keys: readonly string[]): Promise<readonly Json[]>;
+  /** Entries whose key starts with `prefix`, in key order (or reversed), after `after` if given. */
+  list(
+    table: Table,
+    prefix: string,
+    options?: { readonly limit?: number; readonly reverse?: boolean; readonly after?: string },
+  ): Promise<readonly { readonly key: string; readonly value: Json }[]>;
+  write(puts: readonly Put[]): Promise<void>;
+  getBlob(key: string): Promise<Uint8Array | null>;
+  putBlob(key: string, bytes: Uint8Array): Promise<void>;
+}
+
+// ---- Mailbox -----------------------------------------------------------------------------------
+
+export interface MailboxEntry {
+  readonly position: Position;
+  readonly envelope: Envelope;
+}
+
+/**
+ * The durable, ordered queue of a shard, read from a cursor. When `publish` resolves, the
+ * envelopes survive a power cut, in the order given. It takes all of them or none.
+ */
+export interface Mailbox {
+  publish(shard: ShardId, envelopes: readonly Envelope[]): Promise<Position>;
+  /** Entries after `after`, in order, at most `limit`. */
+  read(shard: ShardId, after: Position, limit: number): Promise<readonly MailboxEntry[]>;
+  /** Envelopes after `after`. */
+  depth(shard: ShardId, after: Position): Promise<number>;
+  trim(shard: ShardId, upTo: Position): Promise<void>;
+  /** Rings when something was published by this process or, at the latest within a second, another. */
+  subscribe(shard: ShardId, ring: () => void): () => void;
+}
+
+/** One durable place: what a runner is started on. */
+export interface Transport {
+  readonly name: "memory" | "local";
+  readonly journal: Journal;
+  readonly store: StateStore;
+  readonly mailbox: Mailbox;
+  close(): Promise<void>;
+}
+
+// ---- Tools -------------------------------------------------------------------------------------
+
+export interface ToolCallOptions {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  readonly traceparent: string;
+  readonly idempotencyKey: string;
+}
+
+/** Calls a tool of one MCP server. Any answer but a valid structured result is a WatchfloorError. */
+export interface ToolCaller {
+  call(tool: string, args: JsonObject, options: ToolCallOptions): Promise<JsonObject>;
+  close(): Promise<void>;
+}
+
+/** What a tool's handler knows of the call it serves. */
+export interface ToolContext {
+  readonly signal: AbortSignal;
+  /** As the caller sent them; null where it sent none. */
+  readonly idempotencyKey: string | null;
+  readonly traceparent: string | null;
+}
+
+/** One tool of a server. Both schemas are enforced on both sides; a handler fails with a WatchfloorError. */
+export interface ToolDefinition {
+  readonly name: string;
+  readonly description: string;
+  readonly input: ZodObject;
+  readonly output: ZodObject;
+  /** Changes nothing. */
+  readonly readOnly: boolean;
+  /** A repeat with the same idempotency key changes nothing more. */
+  readonly idempotent: boolean;
+  /** May take something away from a running workload. */
+  readonly destructive: boolean;
+  handle(args: JsonObject, context: ToolContext): Promise<JsonObject>;
+}
+
+/** A tool server as data: what it is called and what it offers. */
+export interface ToolServerSpec {
+  readonly name: string;
+  readonly version: string;
+  readonly tools: readonly ToolDefinition[];
+}
+
+// ---- Cluster -----------------------------------------------------------------------------------
+
+/** A change as the policy allowed it. Only the cluster-act server sends one. */
+export interface EffectRequest {
+  readonly action: Action;
+  readonly actionDigest: string;
+  /** The target's version at the review; another one refuses the effect. */
+  readonly versionExpected: string;
+  readonly decisionId: string;
+}
+
+export interface EffectOptions {
+  readonly idempotencyKey: string;
+  /** Wall clock in ms; nothing takes effect after it. */
+  readonly deadline: number;
+}
+
+export interface RevertOptions extends EffectOptions {
+  readonly decisionId: string;
+}
+
+export interface PerformedEffect {
+  /** Order of taking effect, from 1. */
+  readonly n: number;
+  readonly at: number;
+  readonly effect: "perform" | "revert";
+  readonly idempotencyKey: string;
+  readonly receiptId: string;
+  readonly type: ActionType;
+  /** `kind/namespace/name` */
+  readonly target: string;
+  readonly actionDigest: string;
+  readonly decisionId: string;
+}
+
+export interface PodFacts {
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: string;
+  readonly workload: string;
+  /** What recreates it; null for a bare pod. */
+  readonly controller: string | null;
+  readonly containers: readonly string[];
+  readonly serviceAccount: string;
+  readonly isolated: boolean;
+  readonly version: string;
+}
+
+export interface WorkloadFacts {
+  readonly namespace: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly replicas: number;
+  readonly pods: readonly string[];
+  readonly services: readonly string[];
+  readonly criticality: TargetState["criticality"];
+  readonly owner: string;
+  readonly customerFacing: boolean;
+  readonly isolated: boolean;
+  readonly addressesBlocked: readonly string[];
+  readonly version: string;
+}
+
+export interface NodeFacts {
+  readonly name: string;
+  readonly cordoned: boolean;
+  readonly pods: number;
+  readonly namespaces: number;
+  readonly version: string;
+}
+
+/**
+ * A cluster to look at and to act on. An effect is idempotent by its key: a repeat answers with the
+ * first receipt and changes nothing. When `perform` or `revert` rejects, nothing was changed.
+ */
+export interface Cluster {
+  /** `exists: false` for what the cluster does not have; a case is no cluster object. */
+  describe(action: Action): Promise<TargetState>;
+  /** Rejects with target_unknown or action_impossible where `perform` would. */
+  dryRun(action: Action): Promise<DryRun>;
+  /** Rejects with deadline_passed, target_unknown, target_changed, action_impossible or key_reused. */
+  perform(request: EffectRequest, options: EffectOptions): Promise<Receipt>;
+  /** Undoes what the receipt proves, and nothing that another effect did. */
+  revert(receipt: Receipt, options: RevertOptions): Promise<Receipt>;
+  /** The receipt of the effect with this key, null if it never took effect. */
+  lookup(idempotencyKey: string): Promise<Receipt | null>;
+  /** Does what the receipt proves still hold? */
+  verify(receipt: Receipt): Promise<Verification>;
+  pod(namespace: string, name: string): Promise<PodFacts | null>;
+  workload(namespace: string, name: string): Promise<WorkloadFacts | null>;
+  node(name: string): Promise<NodeFacts | null>;
+  /** Every effect in the order of taking effect; of one target, if given. */
+  log(target?: Target): Promise<readonly PerformedEffect[]>;
+  close(): Promise<void>;
+}
+
+// ---- Model -------------------------------------------------------------------------------------
+
+export interface ModelRequest {
+  readonly model: string;
+  readonly system: string;
+  readonly prompt: string;
+  readonly maxTokens: number;
+  /** JSON Schema the answer must fit. */
+  readonly outputSchema: JsonObject;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly traceparent: string;
+}
+
+export interface ModelAnswer {
+  /** The text of the answer; the caller validates it. */
+  readonly text: string;
+  readonly stopReason: string;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly model: string;
+  readonly requestId: string | null;
+}
+
+/** One attempt, without retries. Failures are WatchfloorErrors `model_*`; `data` carries usage. */
+export interface Model {
+  complete(request: ModelRequest): Promise<ModelAnswer>;
+}
+
+// ---- People ------------------------------------------------------------------------------------
+
+export interface Notice {
+  /** Same id, same notice: a repeat is recognised by it. */
+  readonly id: string;
+  readonly case: string | null;
+  readonly kind:
+    | "opened"
+    | "verdict"
+    | "performed"
+    | "undone"
+    | "waiting"
+    | "answered"
+    | "closed"
+    | "fault"
+    | "learning";
+  readonly lines: readonly string[];
+}
+
+export interface NoticeSink {
+  deliver(notice: Notice): Promise<void>;
+}
