@@ -46,7 +46,7 @@ export const ENTITY: Entity = {
   identity: "complete",
 };
 
-export function factsOf(event: FalcoEvent, over: Partial<EventFacts> = {}): EventFacts {
+function factsOf(event: FalcoEvent, over: Partial<EventFacts> = {}): EventFacts {
   return {
     digest: event.digest,
     rule: event.rule.replace(/[^A-Za-z0-9 _.,:/()-]/g, "_").slice(0, 128),

@@ -49,7 +49,7 @@ export type Turn =
   /** Begun, and never finished. */
   | { readonly kind: "hangMidway" };
 
-export interface RecordedRequest {
+interface RecordedRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Readonly<Record<string, unknown>>;
@@ -136,7 +136,7 @@ function play(turn: Turn, response: ServerResponse): void {
 
 function stream(response: ServerResponse, events: readonly RawMessageStreamEvent[]): void {
   response.writeHead(200, { "content-type": "text/event-stream", "request-id": "req_fake" });
-  response.write("event: ping\ndata: {\"type\": \"ping\"}\n\n");
+  response.write('event: ping\ndata: {"type": "ping"}\n\n');
   for (const event of events)
     response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
 }
@@ -176,13 +176,11 @@ function answer(text: string, reason: StopReason): RawMessageStreamEvent[] {
   return [
     start(),
     { type: "content_block_start", index: 0, content_block: block },
-    ...deltas.map(
-      (part): RawMessageStreamEvent => ({
-        type: "content_block_delta",
-        index: 0,
-        delta: { type: "text_delta", text: part },
-      }),
-    ),
+    ...deltas.map((part): RawMessageStreamEvent => ({
+      type: "content_block_delta",
+      index: 0,
+      delta: { type: "text_delta", text: part },
+    })),
     { type: "content_block_stop", index: 0 },
     stopped(reason),
     { type: "message_stop" },
