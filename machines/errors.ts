@@ -133,6 +133,7 @@ export const ERRORS = {
   },
   tool_error: { message: "tool {tool} answered with an error", retryable: true },
   tool_bad_result: { message: "tool {tool} answered outside its schema", retryable: false },
+  tool_not_granted: { message: "{kind} has no grant for {tool}", retryable: false },
   tool_bad_input: {
     message: "tool {tool} was called outside its schema at {field}",
     retryable: false,
@@ -168,6 +169,24 @@ export const ERRORS = {
   model_unreadable: { message: "the stored {what} cannot be used: {why}", retryable: false },
   // People and commands.
   case_unknown: { message: "no case, event or trace has the id {id}", retryable: false },
+  id_ambiguous: {
+    message: "{id} is the beginning of {count} ids or more; give more of it",
+    retryable: false,
+  },
+  dismissal_needed: {
+    message: "say why case {id} is dismissed: --because {choices}",
+    retryable: false,
+  },
+  not_taken: {
+    message:
+      "the command {id} is stored and was not taken within {seconds} s; look again with {look}",
+    retryable: true,
+  },
+  command_refused: { message: "case {id}: the answer did not count: {why}", retryable: false },
+  control_invalid: { message: "the runner's control socket: {why}", retryable: false },
+  peer_unproven: { message: "who sends this command is not proven: {why}", retryable: false },
+  evidence_unfit: { message: "{path} is no evidence of a case: {field} {rule}", retryable: false },
+  identity_unusable: { message: "cannot use the identity {path}: {why}", retryable: false },
   not_waiting: { message: "case {id} waits for nobody: it is {state}", retryable: false },
   case_working: {
     message: "case {id} is being worked; try again when it is settled",

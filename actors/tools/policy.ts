@@ -1,0 +1,57 @@
+/**
+ * The boundary of: whoever needs a verdict and the policy. Read-only: asking changes nothing, and the
+ * answer is an escalation whenever the policy cannot give one.
+ */
+import { z } from "zod";
+import { decide, type PolicyEngine } from "../../policies/engine.ts";
+import { MODES } from "../../machines/vocabulary.ts";
+import type { Clock, ToolServerSpec } from "../../transports/ports.ts";
+import { DecisionSchema, EvaluateInputSchema } from "../schemas.ts";
+import { readTool } from "./define.ts";
+
+export interface PolicyServerOptions {
+  /** The engine in force: a change of policy or parameters is another engine. */
+  readonly engine: () => PolicyEngine;
+  readonly clock: Pick<Clock, "now">;
+}
+
+const InfoSchema = z.strictObject({
+  revision: z.string(),
+  parameters: z.string(),
+  parametersRevision: z.string(),
+  mode: z.enum(MODES),
+  killSwitch: z.boolean(),
+});
+
+export function policyServer({ engine, clock }: PolicyServerOptions): ToolServerSpec {
+  return {
+    name: "policy",
+    version: "1",
+    tools: [
+      readTool({
+        name: "evaluate_action",
+        description: "The verdict on one proposed action: auto_execute, auto_reject or escalate.",
+        input: EvaluateInputSchema,
+        output: DecisionSchema,
+        handle: (input) => decide(engine(), input, { at: clock.now() }),
+      }),
+      readTool({
+        name: "policy_info",
+        description: "Which policy and parameters are in force, and in which mode.",
+        input: z.strictObject({}),
+        output: InfoSchema,
+        handle: async () => {
+          const { revision, parameters } = engine();
+          const { mode, killSwitch } = parameters.spec;
+          return {
+            revision,
+            parameters: parameters.name,
+            parametersRevision: parameters.revision,
+            mode,
+            killSwitch,
+          };
+        },
+      }),
+    ],
+  };
+}
