@@ -50,6 +50,8 @@ export interface Companion {
   /** Feeds envelopes in order; the result is the data of the one event made of them. */
   apply(envelopes: readonly Envelope[], known: readonly boolean[]): Json;
   checkpoint(): Uint8Array;
+  /** Events of the last `apply` that a case will need, by digest: stored before the turn is taken. */
+  keep(): readonly { readonly key: string; readonly value: Json }[];
 }
 
 /** One entry of a case's history, before it is chained. */

@@ -35,6 +35,8 @@ export class Flusher {
   #flushing: Promise<void> | null = null;
   #cancelTimer: (() => void) | null = null;
   #mailboxTrimmed: Position = 0;
+  /** Who waits for the next moment to capture. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(state: ShardState, inlet: Inlet, host: FlushHost, shard: FlushShard) {
     this.#state = state;
@@ -46,16 +48,20 @@ export class Flusher {
   /** Called straight after an append, when memory and journal say the same: the moment to capture. */
   committed(records: number): void {
     this.#records += records;
+    const waiting = this.#waiting.splice(0);
+    if (waiting.length > 0) this.#begin(true);
+    for (const resume of waiting) resume();
     if (this.#state.behind === 0) return;
     if (this.#due || this.#records >= LIMITS.flushRecordsMax) this.#begin(false);
     else this.#arm();
   }
 
-  /** The shard is between packs, with nothing applied that is not appended. */
+  /** Writes everything that is appended by now. */
   async flushAll(): Promise<void> {
     this.stop();
     await this.#flushing;
-    this.#begin(true);
+    if (this.#shard.between()) this.#begin(true);
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     await this.#flushing;
   }
 

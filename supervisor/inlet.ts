@@ -130,6 +130,8 @@ export class Inlet {
     const stored = await this.#host.transport.store.getMany("outcomes", digests);
     const known = digests.map((digest, index) => stored[index] != null || this.#state.pendingOutcome(digest));
     const data = companion.apply(entries.map((entry) => entry.envelope), known);
+    const kept = companion.keep().map(({ key, value }) => ({ table: "evidence" as const, key, value }));
+    if (kept.length > 0) await this.#host.transport.store.write(kept);
     const [first, last] = [entries[0]!.position, entries.at(-1)!.position];
     const actor = `${this.#definition.kind}/${this.#state.shard.split(".")[1]}` as ActorAddress;
     const envelope = {

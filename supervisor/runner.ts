@@ -2,7 +2,7 @@
  * The boundary of: one process's actors. Opens the shards of its kinds, carries envelopes between
  * them, runs their calls and timers, and stops in the reverse order.
  *
- * Start: open every shard (claim, tail, companion) -> send again what is unsettled -> recover calls
+ * Start: open every shard (claim, tail, companion), write what their tails hold -> send again what is unsettled -> recover calls
  * and timers -> read mailboxes. Stop: mailboxes, then packs in flight, then calls, then the store.
  */
 import type { ActorDefinition } from "../actors/define.ts";
@@ -59,12 +59,17 @@ export class Runner {
   async start(): Promise<void> {
     const shards = [...this.#shards.values()];
     const recovered = await Promise.all(shards.map((shard) => shard.open()));
+    await this.flush();
     for (const shard of shards) for (const envelope of shard.state.unsettled.values()) this.#deliver(envelope);
     for (const [index, { waiting }] of recovered.entries()) {
       for (const [actor, record] of waiting) this.#resume(shards[index]!.definition, actor, record);
     }
     this.#started = true;
     for (const shard of shards) shard.begin();
+  }
+
+  mailboxMark(shard: string): number {
+    return this.#shards.get(shard)?.mailboxMark ?? 0;
   }
 
   get ready(): boolean {
@@ -96,6 +101,11 @@ export class Runner {
 
   hosts(kind: Kind): boolean {
     return this.#options.definitions.has(kind);
+  }
+
+  /** Writes what is behind the journals, so that the store alone says it. */
+  async flush(): Promise<void> {
+    await Promise.all([...this.#shards.values()].map((shard) => (shard.state.behind > 0 ? shard.flush() : null)));
   }
 
   /** Ends in order; what is unfinished stays recorded and goes on at the next start. */

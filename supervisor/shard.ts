@@ -131,6 +131,16 @@ export class Shard {
     this.#inlet.ring();
   }
 
+  /** Position up to which its mailbox was worked off. */
+  get mailboxMark(): number {
+    return this.#state.mailboxMark;
+  }
+
+  /** Writes what is behind the journal, so that the store alone says it. */
+  flush(): Promise<void> {
+    return this.#flusher.flushAll();
+  }
+
   /** Finishes the pack in flight and writes everything behind the journal. */
   async drain(): Promise<void> {
     this.#stopped = true;

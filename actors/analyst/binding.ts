@@ -18,6 +18,10 @@ export interface AnalystOptions {
   /** Null where no model is configured: then `classify` fails with `model_absent`. */
   readonly model: Model | null;
   readonly resource: AgentResource;
+  /** Takes the place of the resource's model. */
+  readonly modelId?: string | null;
+  /** Of one call of the model; it can only be shorter than the tool's and the resource's own. */
+  readonly modelTimeoutMs?: number;
 }
 
 const CLASSIFY_TIMEOUT_MS = 60_000;
@@ -38,7 +42,7 @@ export function createAnalystCalls(
       {
         call: "tool",
         recovery: "retry",
-        timeoutMs: CLASSIFY_TIMEOUT_MS,
+        timeoutMs: Math.min(CLASSIFY_TIMEOUT_MS, options.modelTimeoutMs ?? CLASSIFY_TIMEOUT_MS),
         concurrencyMax: MODEL_CALLS_MAX,
         run: (input, context) => classify(options, asInput(input), context),
       },
@@ -68,7 +72,7 @@ async function byRules({ evidence }: AnalystOptions, input: ClassifyInput): Prom
 }
 
 async function classify(
-  { evidence, model, resource }: AnalystOptions,
+  { evidence, model, resource, modelId }: AnalystOptions,
   input: ClassifyInput,
   { timeoutMs, signal, traceparent }: CallContext,
 ): Promise<Json> {
@@ -81,7 +85,7 @@ async function classify(
     await eventsOf(evidence, input),
     {
       model,
-      modelId: resource.model.id,
+      modelId: modelId ?? resource.model.id,
       prompt: resource.prompt,
       outputSchema,
       timeoutMs: Math.max(1, timeoutMs - Math.min(MARGIN_MS_MAX, Math.ceil(timeoutMs / 10))),

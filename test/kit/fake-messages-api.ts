@@ -58,6 +58,8 @@ interface RecordedRequest {
 export interface FakeMessagesApi {
   readonly baseURL: string;
   readonly requests: readonly RecordedRequest[];
+  /** Requests that hang and whose caller still waits. */
+  readonly hanging: number;
   /** Adds turns; a request beyond the script is a 500. */
   script(...turns: readonly Turn[]): void;
   close(): Promise<void>;
@@ -70,10 +72,16 @@ export const FAKE_USAGE = { inputTokens: 1_200, outputTokens: 34 };
 export async function startFakeMessagesApi(...turns: readonly Turn[]): Promise<FakeMessagesApi> {
   const script: Turn[] = [...turns];
   const requests: RecordedRequest[] = [];
+  const hung = new Set<ServerResponse>();
   const server = createServer((request, response) => {
     void readJson(request).then((body) => {
       requests.push({ path: request.url ?? "", headers: request.headers, body });
-      play(script.shift() ?? { kind: "error", status: 500, message: "nothing scripted" }, response);
+      const turn = script.shift() ?? { kind: "error", status: 500, message: "nothing scripted" };
+      if (turn.kind === "hang" || turn.kind === "hangMidway") {
+        hung.add(response);
+        response.on("close", () => hung.delete(response));
+      }
+      play(turn, response);
     });
   });
   server.listen(0, "127.0.0.1");
@@ -82,6 +90,9 @@ export async function startFakeMessagesApi(...turns: readonly Turn[]): Promise<F
   return {
     baseURL: `http://127.0.0.1:${port}`,
     requests,
+    get hanging() {
+      return hung.size;
+    },
     script: (...more) => void script.push(...more),
     close: async () => {
       server.closeAllConnections();

@@ -1,0 +1,344 @@
+/**
+ * The boundary of: what a person types and what is done. Names, options, help and exit codes; each
+ * command's work is loaded when it is asked for, so that the others start fast.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { WatchfloorError, type ErrorCode } from "../machines/errors.ts";
+import type { AnswerOptions } from "./cli/answering.ts";
+import type { MachineOptions } from "./cli/inspecting.ts";
+import { openSession, type DataOptions, type Io, type Session } from "./cli/io.ts";
+import { packageFile } from "./package.ts";
+
+export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "config_invalid",
+  "config_unreadable",
+  "unknown_kind",
+  "nothing_readable",
+  "dismissal_needed",
+]);
+
+const EXIT_HELP = `
+Exit codes: 0 done; 1 it failed, and standard error says why; 2 wrong usage or settings, or nothing
+that could be read.`;
+
+/** Runs one command. Everything that fails is said in one sentence; the result is the exit code. */
+export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+  const state = { code: EXIT.ok as number };
+  const program = createProgram(io, (code) => (state.code = code));
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return state.code;
+  } catch (error) {
+    return report(error, io, argv.includes("--json"));
+  }
+}
+
+function report(error: unknown, io: Io, json: boolean): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.ok;
+    if (error.code !== "commander.help") {
+      const text = error.message
+        .replace(/^error: /, "")
+        .replace(/\s*\n\s*/g, " ")
+        .replace(/\.$/, "");
+      say(io, json, "usage", `${text}; see watchfloor --help`);
+    }
+    return EXIT.usage;
+  }
+  if (!(error instanceof WatchfloorError)) throw error;
+  say(io, json, error.code, error.message);
+  return USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed;
+}
+
+function say(io: Io, json: boolean, code: string, message: string): void {
+  io.writeError(
+    json ? `${JSON.stringify({ type: "error", code, message })}\n` : `watchfloor: ${message}\n`,
+  );
+}
+
+type SetCode = (code: number) => void;
+
+function createProgram(io: Io, exit: SetCode): Command {
+  const program = new Command("watchfloor")
+    .description("A security operations centre's watch floor, run by agents.")
+    .version(packageVersion())
+    .showSuggestionAfterError(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.write(text),
+      writeErr: (text) => io.writeError(text),
+      // Said once, in our form, when the error arrives in `report`.
+      outputError: () => {},
+    })
+    .addHelpText("after", EXIT_HELP);
+  addRun(program, io, exit);
+  addReading(program, io);
+  addAnswers(program, io);
+  addLetters(program, io);
+  addEvidence(program, io, exit);
+  addInside(program, io);
+  return program;
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as {
+    version: string;
+  };
+  return version;
+}
+
+/** A command on stored data, with the options that all of them have. */
+function onData(parent: Command, signature: string, description: string): Command {
+  return parent
+    .command(signature)
+    .description(description)
+    .option(
+      "--data <dir>",
+      "the data directory (default: from the configuration, else ./watchfloor-data)",
+    )
+    .option("--config <dir>", "where watchfloor.yaml is")
+    .option("--json", "one JSON value a line");
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ watchfloor ${line}`).join("\n")}`;
+}
+
+// ---- run ---------------------------------------------------------------------------------------
+
+interface RunOptions {
+  readonly replay?: string;
+  readonly transport?: string;
+  readonly data?: string;
+  readonly agents?: string;
+  readonly mode?: string;
+  readonly config?: string;
+  readonly http?: { readonly host: string; readonly port: string };
+  readonly inspect?: boolean;
+  readonly exitWhenIdle?: boolean;
+  readonly json?: boolean;
+}
+
+function addRun(program: Command, io: Io, exit: SetCode): void {
+  program
+    .command("run")
+    .description("host the agents: replay events, listen for Falco, work cases")
+    .option("--replay <file>", "Falco JSON, one event a line; - reads standard input")
+    .option("--transport <name>", "local (durable, the default) or memory")
+    .option("--data <dir>", "the data directory (default: ./watchfloor-data)")
+    .option("--agents <kinds>", "agent kinds to host, separated by commas (default: all)")
+    .option("--mode <mode>", "observe (the default), recommend or enforce")
+    .option("--config <dir>", "where watchfloor.yaml is")
+    .option(
+      "--http <host:port>",
+      "where Falco's http_output is taken (default: 127.0.0.1:8080)",
+      hostPort,
+    )
+    .option(
+      "--exit-when-idle",
+      "leave when every event is in a terminal state or waits for a person",
+    )
+    .option("--inspect", "speak the XState inspection protocol on loopback")
+    .option("--json", "only JSON lines on standard output")
+    .addHelpText(
+      "after",
+      examples(
+        "run",
+        "run --replay events.jsonl --exit-when-idle --json",
+        "run --http 127.0.0.1:9090 --data /var/lib/watchfloor",
+      ),
+    )
+    .action(async (options: RunOptions) => {
+      const { http, config: folder = null, inspect, ...given } = options;
+      const flags = {
+        ...given,
+        "http.host": http?.host,
+        "http.port": http?.port,
+        "inspect.enabled": inspect,
+      };
+      const { loadConfig } = await import("./config.ts");
+      const config = loadConfig({ flags, env: io.env, cwd: io.cwd, folder });
+      const { runCommand } = await import("./run.ts");
+      exit(await runCommand(config));
+    });
+}
+
+function hostPort(text: string): { host: string; port: string } {
+  const [, bracketed, host, port] =
+    /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d+)$/.exec(text) ?? [];
+  const named = bracketed ?? host;
+  if (named === undefined || port === undefined)
+    throw new InvalidArgumentError("It must be HOST:PORT.");
+  return { host: named, port };
+}
+
+// ---- Reading -----------------------------------------------------------------------------------
+
+const reading = () => import("./cli/reading.ts");
+
+function addReading(program: Command, io: Io): void {
+  onData(program, "cases", "list cases, oldest first")
+    .option("--waiting", "only those that wait for a person")
+    .addHelpText("after", examples("cases --waiting", "cases --json"))
+    .action(async (options: DataOptions & { waiting?: boolean }) => {
+      const session = await openSession(io, options);
+      await (await reading()).listCases(session, options.waiting ?? false);
+    });
+  onData(program, "case", "what happened in a case and why, and what to type next")
+    .argument("<id>", ID_HELP)
+    .addHelpText("after", examples("case c-0123456789ab"))
+    .action(async (id: string, options: DataOptions) => {
+      await (await reading()).showCase(await openSession(io, options), id);
+    });
+  onData(program, "trace", "the whole chain behind an id: every step, its time, cause and hash")
+    .argument("<id>", ID_HELP)
+    .addHelpText(
+      "after",
+      examples("trace c-0123456789ab", "trace 4bf92f3577b34da6a3ce929d0e0e4736 --json"),
+    )
+    .action(async (id: string, options: DataOptions) => {
+      await (await reading()).showTrace(await openSession(io, options), id);
+    });
+}
+
+const ID_HELP = "a case, an event's digest, a trace id, or the first 8 characters of one";
+
+// ---- Answers -----------------------------------------------------------------------------------
+
+const answering = () => import("./cli/answering.ts");
+
+function addAnswers(program: Command, io: Io): void {
+  const texts = {
+    approve: "answer an escalation: do what is proposed, if the policy then allows it",
+    dismiss: "answer an escalation: do nothing, and say why",
+    investigate: "answer an escalation: look further, change nothing",
+  } as const;
+  for (const how of ["approve", "dismiss", "investigate"] as const) {
+    const command = onAnswer(program, how, texts[how]);
+    if (how === "dismiss") {
+      command.option(
+        "--because <why>",
+        "false_positive, expected, true_handled or wrong_action; asked for on a terminal",
+      );
+    }
+    command
+      .addHelpText(
+        "after",
+        examples(
+          `${how} c-0123456789ab${how === "dismiss" ? " --because expected" : ""} --reason "seen with the owner"`,
+        ),
+      )
+      .action(async (id: string, options: DataOptions & AnswerOptions) => {
+        await (await answering()).answer(await openSession(io, options), id, how, options);
+      });
+  }
+  onAnswer(
+    program,
+    "undo",
+    "reverse what was done in a case; the policy decides on it like on any action",
+  )
+    .addHelpText("after", examples('undo c-0123456789ab --reason "the pod was ours"'))
+    .action(async (id: string, options: DataOptions & AnswerOptions) => {
+      await (await answering()).undo(await openSession(io, options), id, options);
+    });
+}
+
+function onAnswer(program: Command, name: string, description: string): Command {
+  return onData(program, name, description)
+    .argument("<case>", ID_HELP)
+    .option("--reason <text>", "why, for the record")
+    .option("--as <name>", "a note of who you say you are; your user is what counts");
+}
+
+// ---- Dead letters, evidence, the inside --------------------------------------------------------
+
+const inspecting = () => import("./cli/inspecting.ts");
+
+function addLetters(program: Command, io: Io): void {
+  const letters = program.command("dead-letters").description("what could not be applied");
+  const session = (options: DataOptions): Promise<Session> => openSession(io, options);
+  onData(letters, "ls", "list dead letters").action(async (options: DataOptions) => {
+    await (await inspecting()).listLetters(await session(options));
+  });
+  onData(letters, "show", "one dead letter with its cause and content")
+    .argument("<id>")
+    .action(async (id: string, options: DataOptions) => {
+      await (await inspecting()).showLetter(await session(options), id);
+    });
+  for (const how of ["retry", "drop"] as const) {
+    onData(letters, how, how === "retry" ? "apply it again" : "give it up, and free its actor")
+      .argument("<id>")
+      .option("--as <name>", "a note of who you say you are; your user is what counts")
+      .action(async (id: string, options: DataOptions & { as?: string }) => {
+        await (await answering()).resolveLetter(await session(options), id, how, options.as);
+      });
+  }
+  letters.addHelpText("after", examples("dead-letters ls", "dead-letters retry dl-0123456789ab"));
+}
+
+function addEvidence(program: Command, io: Io, exit: SetCode): void {
+  const evidence = program
+    .command("evidence")
+    .description("a case's whole record as one file, and its check");
+  onData(evidence, "export", "write a case's hash-chained, signed record")
+    .argument("<case>", ID_HELP)
+    .option("--out <file>", "where to (default: standard output)")
+    .action(async (id: string, options: DataOptions & { out?: string }) => {
+      await (await inspecting()).exportCase(await openSession(io, options), id, options.out);
+    });
+  evidence
+    .command("verify")
+    .description("check such a file, offline")
+    .argument("<file>")
+    .option("--head <hash>", "the head that was noted elsewhere")
+    .option("--json", "one JSON value a line")
+    .action(async (file: string, options: { head?: string; json?: boolean }) => {
+      exit((await (await inspecting()).verifyFile(io, file, options)) ? EXIT.ok : EXIT.failed);
+    });
+  evidence.addHelpText(
+    "after",
+    examples(
+      "evidence export c-0123456789ab --out case.json",
+      "evidence verify case.json --head <hash>",
+    ),
+  );
+}
+
+function addInside(program: Command, io: Io): void {
+  program
+    .command("machine")
+    .description("an agent's statechart, with the state a case is in")
+    .argument("<kind>")
+    .option("--case <id>", "mark where this case is")
+    .option("--mermaid", "as a Mermaid stateDiagram-v2")
+    .option("--data <dir>", "the data directory")
+    .option("--config <dir>", "where watchfloor.yaml is")
+    .addHelpText("after", examples("machine coordinator --case c-0123456789ab --mermaid"))
+    .action(async (kind: string, options: MachineOptions) => {
+      await (await inspecting()).showMachine(io, kind, options);
+    });
+  onData(program, "config", "effective settings with their origin, secrets masked").action(
+    async (options: DataOptions) => {
+      await (await inspecting()).showConfig(io, options);
+    },
+  );
+  program
+    .command("sample")
+    .description("print the bundled day as Falco JSON, one event a line")
+    .option("--seed <n>", "another day of the same kind", wholeNumber, 1)
+    .option("--ordinary <n>", "ordinary events (default: 20000)", wholeNumber)
+    .addHelpText("after", examples("sample | watchfloor run --replay - --exit-when-idle"))
+    .action(async (options: { seed: number; ordinary?: number }) => {
+      await (await inspecting()).printSample(io, options.seed, options.ordinary ?? null);
+    });
+}
+
+const WHOLE_MAX = 10_000_000;
+
+function wholeNumber(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) <= WHOLE_MAX) return Number(text);
+  throw new InvalidArgumentError(`It must be a whole number up to ${WHOLE_MAX}.`);
+}

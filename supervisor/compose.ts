@@ -1,0 +1,256 @@
+/**
+ * The boundary of: everything. The composition root: the one place that chooses adapters and joins
+ * them to the team. Shuts down in the reverse order of opening.
+ */
+import { join } from "node:path";
+import { createAnalystCalls } from "../actors/analyst/binding.ts";
+import { createApprovalCalls } from "../actors/approval/binding.ts";
+import { createDetectorCalls } from "../actors/detector/binding.ts";
+import { granted } from "../actors/grants.ts";
+import { createNotifierCalls } from "../actors/notifier/binding.ts";
+import { createDefinitions, type Team } from "../actors/registry.ts";
+import { createRemediatorCalls } from "../actors/remediator/binding.ts";
+import { loadResources } from "../actors/resources.ts";
+import { createReviewerCalls } from "../actors/reviewer/binding.ts";
+import { clusterActServer } from "../actors/tools/cluster-act.ts";
+import { clusterReadServer } from "../actors/tools/cluster-read.ts";
+import { historyServer } from "../actors/tools/history.ts";
+import { policyServer } from "../actors/tools/policy.ts";
+import { createTrainerCalls, promote, servingModel } from "../actors/trainer/binding.ts";
+import { createScreener, trainModel, type Model as GateModel } from "../anomaly/index.ts";
+import type { WatchfloorError } from "../machines/errors.ts";
+import type { Json, Kind } from "../machines/protocol.ts";
+import type { CaseSummary, FalcoEvent } from "../machines/vocabulary.ts";
+import { defaultParametersPath } from "../policies/bundle.ts";
+import { adjustParameters, loadParameters } from "../policies/parameters.ts";
+import { loadWasmEngine } from "../policies/wasm-engine.ts";
+import { systemClock, systemRandom } from "../transports/clock.ts";
+import { parseFalcoLine } from "../transports/falco/parse.ts";
+import { openSimulatedCluster } from "../transports/kubernetes/simulated.ts";
+import { createAnthropicModel } from "../transports/llm/anthropic.ts";
+import { openLocal } from "../transports/local/index.ts";
+import { connectInProcess } from "../transports/mcp/in-process.ts";
+import { openMemory } from "../transports/memory.ts";
+import type { Clock, Cluster, Model, NoticeSink, Random, StateStore, ToolCaller, Transport } from "../transports/ports.ts";
+import { generateBaseline } from "../transports/sample/day.ts";
+import { INVENTORY } from "../transports/sample/inventory.ts";
+import type { Config } from "./config.ts";
+import { Intake } from "./intake.ts";
+import { LIMITS } from "./limits.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { packageFile } from "./package.ts";
+import { Runner, type Observer } from "./runner.ts";
+
+export interface FloorOptions {
+  readonly sink: NoticeSink;
+  readonly observers: readonly Observer[];
+  /** The real ones when absent. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Closed with the floor; opened as configured when absent. */
+  readonly transport?: Transport;
+  say(line: string): void;
+}
+
+/** A running watch floor, as the commands see it. */
+export interface Floor {
+  readonly runner: Runner;
+  readonly intake: Intake;
+  readonly transport: Transport;
+  readonly metrics: Metrics;
+  /** Resolves when the runner cannot go on. */
+  readonly lost: Promise<void>;
+  readonly failed: boolean;
+  say(line: string): void;
+  ready(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  caseSummaries(ids: readonly string[]): Promise<readonly CaseSummary[]>;
+  setting(name: string): Promise<Json>;
+  setSetting(name: string, value: Json): Promise<void>;
+  analystCalls(): number;
+  close(): Promise<void>;
+}
+
+export async function composeFloor(config: Config, options: FloorOptions): Promise<Floor> {
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    return await composed(config, options, closers);
+  } catch (error) {
+    for (const close of closers.toReversed()) await close();
+    throw error;
+  }
+}
+
+async function composed(config: Config, options: FloorOptions, closers: (() => Promise<void>)[]): Promise<Floor> {
+  const { clock = systemClock, random = systemRandom } = options;
+  const transport = options.transport ?? (await openTransport(config, clock));
+  closers.push(() => transport.close());
+  const cluster = await openCluster(config, clock);
+  closers.push(() => cluster.close());
+  const team = await assemble(config, options, transport, cluster, closers);
+  const faults = watchFaults(options);
+  let runner: Runner | null = null;
+  const metrics = createMetrics(() => runner);
+  const analyst = { calls: 0 };
+  runner = new Runner({
+    transport,
+    definitions: createDefinitions(team, config.agents),
+    shardCount: config.shards,
+    clock,
+    random,
+    runnerId: `runner-${process.pid}`,
+    observers: [metrics, ...options.observers, faults.observer, countAnalyst(analyst)],
+  });
+  const running = runner;
+  await running.start();
+  closers.push(() => running.drain());
+  return {
+    runner: running,
+    transport,
+    metrics,
+    intake: new Intake({ transport, shardCount: config.shards, applied: (shard) => running.mailboxMark(shard) }),
+    lost: faults.lost,
+    get failed() {
+      return faults.failed();
+    },
+    say: options.say,
+    ready: () => readiness(running, faults.failed()),
+    caseSummaries: async (ids) => {
+      const found = await transport.store.getMany("cases", ids);
+      return (found as unknown as (CaseSummary | null)[]).filter((summary) => summary !== null);
+    },
+    setting: (name) => transport.store.get("settings", name),
+    setSetting: (name, value) => transport.store.write([{ table: "settings", key: name, value }]),
+    analystCalls: () => analyst.calls,
+    close: async () => {
+      for (const close of closers.toReversed()) await close();
+    },
+  };
+}
+
+async function openTransport(config: Config, clock: Clock): Promise<Transport> {
+  if (config.transport === "memory") return openMemory({ clock });
+  return openLocal({ path: config.data, shardCount: config.shards, clock });
+}
+
+function openCluster(config: Config, clock: Clock): Promise<Cluster> {
+  const path = config.transport === "memory" ? null : join(config.data, "cluster");
+  return openSimulatedCluster({ path, clock, inventory: INVENTORY });
+}
+
+// ---- The team ----------------------------------------------------------------------------------
+
+async function assemble(
+  config: Config,
+  { sink, say, clock = systemClock }: FloorOptions,
+  transport: Transport,
+  cluster: Cluster,
+  closers: (() => Promise<void>)[],
+): Promise<Team> {
+  const { store } = transport;
+  const [resources, gate, engine, model] = await Promise.all([
+    loadResources(packageFile("actors/agents")),
+    gateModel(config, store, say),
+    policyEngine(config),
+    languageModel(config, clock),
+  ]);
+  const specs = [
+    policyServer({ engine: () => engine, clock }),
+    clusterReadServer(cluster),
+    clusterActServer(cluster),
+    historyServer(store),
+  ];
+  const callers = await Promise.all(specs.map((spec) => connectInProcess(spec)));
+  const servers = Object.fromEntries(specs.map((spec, index) => [spec.name, callers[index]!]));
+  const tools = (kind: Kind, server: string): ToolCaller => granted(server, servers[server]!, resources[kind]);
+  closers.push(async () => void (await Promise.all(callers.map((caller) => caller.close()))));
+  const evidence = (digests: readonly string[]) => store.getMany("evidence", digests);
+  return {
+    resources,
+    coordinator: { engine: model ? "model" : "rules", approvalExpiryMs: config.approvalExpiryMs },
+    screener: () => createScreener({ model: gate, budget: config.alertBudget, learningMs: config.learningMs }),
+    calls: {
+      detector: createDetectorCalls({ history: tools("detector", "history") }),
+      analyst: createAnalystCalls({
+        evidence: async (digests) => (await evidence(digests)) as unknown as (FalcoEvent | null)[],
+        model,
+        resource: resources.analyst,
+        modelId: config.model.id,
+        modelTimeoutMs: config.model.timeoutMs,
+      }),
+      reviewer: createReviewerCalls({
+        clusterRead: tools("reviewer", "cluster-read"),
+        policy: tools("reviewer", "policy"),
+      }),
+      remediator: createRemediatorCalls({
+        clusterRead: tools("remediator", "cluster-read"),
+        clusterAct: tools("remediator", "cluster-act"),
+        engine: () => engine,
+        clock,
+      }),
+      approval: createApprovalCalls({
+        clusterRead: tools("approval", "cluster-read"),
+        history: tools("approval", "history"),
+        engine: () => engine,
+      }),
+      notifier: createNotifierCalls(sink),
+      trainer: createTrainerCalls({ store, alertBudget: config.alertBudget }),
+    },
+  };
+}
+
+async function policyEngine(config: Config) {
+  const parameters = loadParameters(config.parameters ?? defaultParametersPath());
+  return loadWasmEngine(adjustParameters(parameters, { mode: config.mode }));
+}
+
+async function languageModel(config: Config, clock: Clock): Promise<Model | null> {
+  const { apiKey, baseUrl } = config.model;
+  if (apiKey === null) return null;
+  return createAnthropicModel({ apiKey, clock, ...(baseUrl === null ? {} : { baseURL: baseUrl }) });
+}
+
+/** The model that serves, or at the first start one fitted to the bundled baseline. */
+async function gateModel(config: Config, store: StateStore, say: (line: string) => void): Promise<GateModel> {
+  const serving = await servingModel(store);
+  if (serving) return serving;
+  say("First start: fitting the gate on the bundled baseline.");
+  const events = [...generateBaseline(config.sampleSeed)].map((text, index) => parseFalcoLine(text, index + 1));
+  const model = trainModel(events, { seed: config.sampleSeed });
+  await promote(store, model);
+  return model;
+}
+
+// ---- Health ------------------------------------------------------------------------------------
+
+function watchFaults({ say }: FloorOptions): { observer: Observer; lost: Promise<void>; failed: () => boolean } {
+  let failed = false;
+  let lose = (): void => {};
+  const lost = new Promise<void>((resolve) => (lose = resolve));
+  const observer: Observer = {
+    alarm: (error) => say(`Alarm: ${error.code}: ${error.message}`),
+    lost: (shard, error) => {
+      failed = true;
+      const known = error as Partial<WatchfloorError>;
+      say(`Stopping: ${shard} cannot go on: ${known.code ?? "unexpected"}: ${known.code ? known.message : String(error)}`);
+      lose();
+    },
+  };
+  return { observer, lost, failed: () => failed };
+}
+
+function countAnalyst(analyst: { calls: number }): Observer {
+  return {
+    called: ({ order }) => {
+      if (order.actor.startsWith("analyst/")) analyst.calls++;
+    },
+  };
+}
+
+function readiness(runner: Runner, failed: boolean): { ready: boolean; reasons: string[] } {
+  const reasons = [
+    ...(failed ? ["the runner lost a shard"] : []),
+    ...(runner.ready ? [] : ["the runner is not started"]),
+    ...(runner.backlog > LIMITS.backlogMax ? ["the backlog is over its bound"] : []),
+  ];
+  return { ready: reasons.length === 0, reasons };
+}
