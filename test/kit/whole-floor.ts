@@ -50,6 +50,7 @@ export class WholeFloor {
   readonly #said: string[] = [];
   readonly #api: FakeMessagesApi;
   #floor!: Floor;
+  #closed = false;
 
   private constructor(api: FakeMessagesApi) {
     this.#api = api;
@@ -92,6 +93,7 @@ export class WholeFloor {
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     return this.#floor.close();
   }
 
@@ -132,7 +134,8 @@ export class WholeFloor {
     const { runner } = this.#floor;
     const giveUpAt = this.clock.steady() + PATIENCE_MS;
     while (!holds()) {
-      assert.ok(!this.#floor.failed && this.clock.steady() < giveUpAt, `never: ${what}\n${this.#timeline()}`);
+      const goesOn = !this.#closed && !this.#floor.failed && this.clock.steady() < giveUpAt;
+      assert.ok(goesOn, `never: ${what}\n${this.#timeline()}`);
       await new Promise((resolve) => setImmediate(resolve));
       if (runner.idle && !holds()) await this.clock.advance(STEP_MS);
     }

@@ -15,11 +15,13 @@ import type {
 } from "@anthropic-ai/sdk/resources/messages";
 import { WatchfloorError, type ErrorCode } from "../../machines/errors.ts";
 import type { Json } from "../../machines/protocol.ts";
-import type { Model, ModelAnswer, ModelRequest } from "../ports.ts";
+import type { Clock, Model, ModelAnswer, ModelRequest } from "../ports.ts";
 
 export interface AnthropicOptions {
   readonly apiKey: string;
   readonly baseURL?: string;
+  /** Judges an attempt's timeout. */
+  readonly clock: Clock;
 }
 
 /** The client's module costs some 300 ms of start-up, so it is loaded here and nowhere else. */
@@ -34,14 +36,24 @@ export async function createAnthropicModel(options: AnthropicOptions): Promise<M
     openTelemetry: false,
     ...(options.baseURL === undefined ? {} : { baseURL: options.baseURL }),
   });
-  return { complete: (request) => attempt(sdk, client, request) };
+  return { complete: (request) => attempt({ sdk, client, clock: options.clock }, request) };
 }
 
-async function attempt(sdk: Sdk, client: Anthropic, request: ModelRequest): Promise<ModelAnswer> {
+interface Service {
+  readonly sdk: Sdk;
+  readonly client: Anthropic;
+  readonly clock: Clock;
+}
+
+async function attempt(
+  { sdk, client, clock }: Service,
+  request: ModelRequest,
+): Promise<ModelAnswer> {
   const progress = newProgress();
   // The client's own timeout ends with the response's headers; a stream that hangs later would wait for ever.
-  const deadline = AbortSignal.timeout(request.timeoutMs);
-  const signal = AbortSignal.any([request.signal, deadline]);
+  const deadline = new AbortController();
+  const cancelDeadline = clock.after(request.timeoutMs, () => deadline.abort());
+  const signal = AbortSignal.any([request.signal, deadline.signal]);
   try {
     const { data, request_id } = await client.messages
       .create(bodyOf(request), {
@@ -59,6 +71,8 @@ async function attempt(sdk: Sdk, client: Anthropic, request: ModelRequest): Prom
     if (error instanceof WatchfloorError) throw error;
     if (signal.aborted) throw failure("model_timeout", progress, request, error);
     throw translate(sdk, error, progress, request);
+  } finally {
+    cancelDeadline();
   }
 }
 

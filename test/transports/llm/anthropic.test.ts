@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { WatchfloorError, type ErrorCode } from "../../../machines/errors.ts";
 import type { JsonObject } from "../../../machines/protocol.ts";
+import { systemClock } from "../../../transports/clock.ts";
 import { createAnthropicModel, retryAfterOf } from "../../../transports/llm/anthropic.ts";
 import type { Model, ModelRequest } from "../../../transports/ports.ts";
 import {
@@ -38,7 +39,7 @@ describe("transports/llm: the Messages API", () => {
 
   beforeEach(async () => {
     api = await startFakeMessagesApi();
-    model = await createAnthropicModel({ apiKey: "test-key", baseURL: api.baseURL });
+    model = await createAnthropicModel({ apiKey: "test-key", baseURL: api.baseURL, clock: systemClock });
   });
   afterEach(() => api.close());
 
@@ -178,7 +179,7 @@ describe("transports/llm: the Messages API", () => {
   it("says that a service that is not there is unavailable", async () => {
     const gone = await startFakeMessagesApi();
     await gone.close();
-    const lost = await createAnthropicModel({ apiKey: "test-key", baseURL: gone.baseURL });
+    const lost = await createAnthropicModel({ apiKey: "test-key", baseURL: gone.baseURL, clock: systemClock });
     await assert.rejects(lost.complete(request()), { code: "model_unavailable", data: null });
   });
 

@@ -1,0 +1,95 @@
+#!/usr/bin/env node
+/**
+ * The boundary of: the tests and large tools that are no npm packages. Brings one tool into a user
+ * cache outside the tree and prints the path of its binary:
+ *
+ *     node test/tools/provision.mjs opa
+ *
+ * A tool is built by the Go toolchain from the go.mod and go.sum beside this script, so every
+ * module's hash is pinned here; nothing is downloaded that these files do not name.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+
+/** One entry a tool; its version stands in `<tool>/go.mod` and nowhere else. */
+const TOOLS = {
+  opa: {
+    module: "github.com/open-policy-agent/opa",
+    override: "OPA_BIN",
+    versionArgs: ["version"],
+    versionPattern: /^Version: (\S+)$/m,
+  },
+};
+
+function fail(sentence) {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(1);
+}
+
+function pinnedVersion(tool) {
+  const text = readFileSync(join(HERE, tool, "go.mod"), "utf8");
+  const line = text.split("\n").find((one) => one.trim().startsWith(`${TOOLS[tool].module} v`));
+  const version = line?.trim().split(/\s+/)[1]?.slice(1);
+  return version ?? fail(`test/tools/${tool}/go.mod does not name ${TOOLS[tool].module}.`);
+}
+
+function foundVersion(tool, binary) {
+  const { versionArgs, versionPattern } = TOOLS[tool];
+  const run = spawnSync(binary, versionArgs, { encoding: "utf8" });
+  return run.status === 0 ? (versionPattern.exec(run.stdout)?.[1] ?? "unknown") : "none that runs";
+}
+
+function checked(tool, binary, wanted) {
+  const found = foundVersion(tool, binary);
+  if (found === wanted) return binary;
+  return fail(`${binary} is not ${tool} ${wanted} (found: ${found}).`);
+}
+
+function goVersion() {
+  const run = spawnSync("go", ["env", "GOVERSION"], { encoding: "utf8", cwd: HERE });
+  return run.status === 0 ? run.stdout.trim() : null;
+}
+
+/** Built beside its final place and renamed, so that an interrupted build leaves no half binary. */
+function build(tool, version, directory) {
+  if (goVersion() === null) {
+    fail(
+      `${tool} ${version} is missing, and so is the Go toolchain that builds it: install Go 1.25 or ` +
+        `newer, or set ${TOOLS[tool].override} to a binary of ${tool} ${version}.`,
+    );
+  }
+  process.stderr.write(`building ${tool} ${version}; the first time takes minutes\n`);
+  const unfinished = `${directory}.${process.pid}`;
+  mkdirSync(unfinished, { recursive: true });
+  try {
+    const args = ["build", "-mod=readonly", "-o", join(unfinished, tool), TOOLS[tool].module];
+    execFileSync("go", args, { cwd: join(HERE, tool), stdio: ["ignore", "inherit", "inherit"] });
+    checked(tool, join(unfinished, tool), version);
+    if (!existsSync(join(directory, tool))) renameSync(unfinished, directory);
+  } catch (error) {
+    fail(`go could not build ${tool} ${version}: ${error.message}`);
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
+
+function provision(tool) {
+  if (!Object.hasOwn(TOOLS, tool)) {
+    fail(`unknown tool ${tool}; known: ${Object.keys(TOOLS).join(", ")}.`);
+  }
+  const version = pinnedVersion(tool);
+  const override = process.env[TOOLS[tool].override];
+  if (override) return checked(tool, override, version);
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  const directory = join(cache, "watchfloor", "tools", `${tool}-${version}`);
+  const binary = join(directory, tool);
+  if (!existsSync(binary)) build(tool, version, directory);
+  return checked(tool, binary, version);
+}
+
+process.stdout.write(`${provision(process.argv[2] ?? "")}\n`);
