@@ -26,7 +26,7 @@ import { ingestCompanion } from "./ingest/companion.ts";
 import { tightenAll, type AgentResource } from "./resources.ts";
 
 /** Envelopes of the gate that one turn may hold. */
-const INGEST_BATCH_MAX = 256;
+const INGEST_BATCH_MAX = 128;
 
 export const MACHINES: Readonly<Record<Kind, { readonly machine: AnyStateMachine; readonly version: number }>> = {
   ingest: { machine: ingestMachine, version: ingestVersion },

@@ -169,6 +169,11 @@ export interface ApprovalQuestion {
   readonly expiresInMs?: number;
 }
 
+/** `approval.accepted`: an answer that counted; said after what it led to. */
+export interface ApprovalAccepted {
+  readonly id: string;
+}
+
 /** `approval.refused`: an answer that did not count, and why. */
 export interface ApprovalRefused {
   readonly id: string;

@@ -32,7 +32,7 @@ export const ERRORS = {
     retryable: false,
   },
   port_taken: {
-    message: "{host}:{port} is taken by another process; choose another with --http",
+    message: "{host}:{port} is taken by another process; choose another with {option}",
     retryable: false,
   },
   data_newer: {

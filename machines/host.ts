@@ -16,9 +16,9 @@ export function declaredCall<I, O>(): PromiseActorLogic<CallResult<O>, I> {
 /** The actions every machine may use; their params are read by the host. */
 export const hostActions = {
   /** Sends one envelope, or several in order. */
-  tell: (_: unknown, _params: Outgoing | readonly Outgoing[]): void => {},
+  tell: (_scope: unknown, _params: Outgoing | readonly Outgoing[]): void => {},
   /** Answers an ask. */
-  reply: (_: unknown, _params: Reply): void => {},
+  reply: (_scope: unknown, _params: Reply): void => {},
   /** Records fates of events that become known in this turn; ingest only. */
-  record: (_: unknown, _params: readonly EventOutcome[]): void => {},
+  record: (_scope: unknown, _params: readonly EventOutcome[]): void => {},
 };

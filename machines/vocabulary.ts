@@ -312,6 +312,15 @@ export interface CaseSummary {
   readonly usage: ModelUsage;
   readonly failures: readonly string[];
   readonly traceId: string;
+  /** The last command of a person that was taken. */
+  readonly lastCommand?: LastCommand | null;
+}
+
+export interface LastCommand {
+  readonly id: string;
+  readonly accepted: boolean;
+  /** Why it was refused, as a code or a short safe text. */
+  readonly code: string | null;
 }
 
 export interface CaseAction {

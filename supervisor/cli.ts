@@ -10,7 +10,7 @@ import type { MachineOptions } from "./cli/inspecting.ts";
 import { openSession, type DataOptions, type Io, type Session } from "./cli/io.ts";
 import { packageFile } from "./package.ts";
 
-export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
 const USAGE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "config_invalid",
@@ -118,6 +118,8 @@ interface RunOptions {
   readonly config?: string;
   readonly http?: { readonly host: string; readonly port: string };
   readonly inspect?: boolean;
+  /** false for `--no-sample`. */
+  readonly sample?: boolean;
   readonly exitWhenIdle?: boolean;
   readonly json?: boolean;
 }
@@ -130,6 +132,7 @@ function addRun(program: Command, io: Io, exit: SetCode): void {
     .option("--transport <name>", "local (durable, the default) or memory")
     .option("--data <dir>", "the data directory (default: ./watchfloor-data)")
     .option("--agents <kinds>", "agent kinds to host, separated by commas (default: all)")
+    .option("--no-sample", "do not replay the bundled day where no source is configured")
     .option("--mode <mode>", "observe (the default), recommend or enforce")
     .option("--config <dir>", "where watchfloor.yaml is")
     .option(
@@ -152,9 +155,10 @@ function addRun(program: Command, io: Io, exit: SetCode): void {
       ),
     )
     .action(async (options: RunOptions) => {
-      const { http, config: folder = null, inspect, ...given } = options;
+      const { http, config: folder = null, inspect, sample, ...given } = options;
       const flags = {
         ...given,
+        sample: sample === false ? "never" : undefined,
         "http.host": http?.host,
         "http.port": http?.port,
         "inspect.enabled": inspect,

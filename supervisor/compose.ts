@@ -49,7 +49,7 @@ export interface FloorOptions {
   readonly random?: Random;
   /** Closed with the floor; opened as configured when absent. */
   readonly transport?: Transport;
-  say(line: string): void;
+  readonly say: (line: string) => void;
 }
 
 /** A running watch floor, as the commands see it. */

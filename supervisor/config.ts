@@ -9,7 +9,7 @@ import { WatchfloorError } from "../machines/errors.ts";
 import { KINDS } from "../machines/protocol.ts";
 import { SETTINGS, SettingsSchema, type Setting, type Settings } from "./config.schema.ts";
 
-export const CONFIG_FILE = "watchfloor.yaml";
+const CONFIG_FILE = "watchfloor.yaml";
 
 export interface ConfigSources {
   /** By setting's name; undefined is not given. Texts are read as variables are. */
@@ -21,7 +21,7 @@ export interface ConfigSources {
 }
 
 /** One setting as `watchfloor config` shows it. */
-export interface ShownSetting {
+interface ShownSetting {
   readonly setting: string;
   /** Masked where it is secret. */
   readonly value: unknown;
@@ -125,7 +125,7 @@ function fromText(text: string, as: "number" | "boolean" | "list" | undefined): 
 
 const VARIABLES = new Set(SETTINGS.flatMap((setting) => setting.variables));
 /** Named on the command line or here, not among the settings. */
-export const CONFIG_VARIABLE = "WATCHFLOOR_CONFIG";
+const CONFIG_VARIABLE = "WATCHFLOOR_CONFIG";
 
 function refuseUnknownVariables(env: ConfigSources["env"]): void {
   for (const [name, text] of Object.entries(env)) {
@@ -170,7 +170,7 @@ function readText(path: string, mayBeMissing: boolean): string | null {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" && mayBeMissing) return null;
-    const why = code === "ENOENT" ? "there is no such file" : String(code ?? "it is unreadable");
+    const why = code === "ENOENT" ? "there is no such file" : (code ?? "it is unreadable");
     throw new WatchfloorError("config_unreadable", { path, why }, { cause });
   }
 }
@@ -215,7 +215,7 @@ function refuseUnknownKinds(values: readonly unknown[]): void {
   const unknown = values.find((value) => !(KINDS as readonly unknown[]).includes(value));
   if (unknown === undefined) return;
   throw new WatchfloorError("unknown_kind", {
-    kind: String(unknown).slice(0, 64),
+    kind: typeof unknown === "string" ? unknown.slice(0, 64) : typeof unknown,
     known: KINDS.join(", "),
   });
 }
@@ -264,12 +264,10 @@ function show(
 }
 
 function masked(value: unknown, secret: true | "url" | undefined): unknown {
-  if (value === null || secret === undefined) return value;
+  if (typeof value !== "string" || secret === undefined) return value;
   if (secret === true) return MASK;
   // Whatever stands before the last @ of the authority may be a password; so may a query.
-  return String(value)
-    .replace(/\/\/[^/]*@/g, `//${MASK}@`)
-    .replace(/\?.*$/, `?${MASK}`);
+  return value.replace(/\/\/[^/]*@/g, `//${MASK}@`).replace(/\?.*$/, `?${MASK}`);
 }
 
 function deepFreeze<T extends object>(value: T): T {

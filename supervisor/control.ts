@@ -93,7 +93,7 @@ function listenPrivately(server: Server, address: string, path: string): Promise
 
 function serve(options: ControlOptions, socket: Socket): void {
   const nonce = randomHex(options.random, 4);
-  const give = (answer: object): void => void socket.end(`${JSON.stringify(answer)}\n`);
+  const give = (said: object): void => void socket.end(`${JSON.stringify(said)}\n`);
   const refuse = (error: unknown): void => {
     const { code, message } = toFailure(error, "command");
     give({ ok: false, error: { code, message } });

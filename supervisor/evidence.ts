@@ -103,7 +103,7 @@ export interface EvidenceReport {
   readonly failures: readonly EvidenceFailure[];
 }
 
-export interface EvidenceFailure {
+interface EvidenceFailure {
   readonly check: "chain" | "head" | "signature" | "event" | "summary";
   readonly why: string;
 }

@@ -6,7 +6,7 @@
 import type { ActorDefinition, Companion } from "../actors/define.ts";
 import type { ActorAddress } from "../machines/protocol.ts";
 import type { Clock, MailboxEntry, Position, Transport } from "../transports/ports.ts";
-import type { Item } from "./apply.ts";
+import { DROP_TYPE, RETRY_TYPE, type Item } from "./apply.ts";
 import { LIMITS } from "./limits.ts";
 import type { Source } from "./record.ts";
 import type { ShardState } from "./state.ts";
@@ -19,6 +19,17 @@ export interface InletHost {
 }
 
 const POSITION_BYTES = 8;
+
+/** A person's word about a dead letter is for the actor, not for its companion. */
+function isResolution(entry: MailboxEntry): boolean {
+  return entry.envelope.type === RETRY_TYPE || entry.envelope.type === DROP_TYPE;
+}
+
+/** The first entries that go one way together: events, or resolutions. */
+function alike(entries: readonly MailboxEntry[]): readonly MailboxEntry[] {
+  const end = entries.findIndex((entry) => isResolution(entry) !== isResolution(entries[0]!));
+  return end < 0 ? entries : entries.slice(0, end);
+}
 
 export class Inlet {
   readonly #state: ShardState;
@@ -60,7 +71,8 @@ export class Inlet {
       const limit = Math.min(LIMITS.mailboxReadMax, this.#cursor - from);
       const entries = await this.#host.transport.mailbox.read(this.#state.shard, from, limit);
       if (entries.length === 0) break;
-      this.#companion.apply(entries.map((entry) => entry.envelope), entries.map(() => false));
+      const events = entries.filter((entry) => !isResolution(entry)).map((entry) => entry.envelope);
+      this.#companion.apply(events, events.map(() => false));
       from = entries.at(-1)!.position;
     }
   }
@@ -103,8 +115,10 @@ export class Inlet {
       const limit = this.#definition.batchMax ?? LIMITS.mailboxReadMax;
       const entries = await this.#host.transport.mailbox.read(this.#state.shard, this.#cursor, limit);
       if (entries.length === 0 || !this.#open) return;
-      const items = this.#companion ? await this.#batch(this.#companion, entries) : this.#singles(entries);
-      this.#cursor = entries.at(-1)!.position;
+      const taken = this.#companion ? alike(entries) : entries;
+      const events = this.#companion !== null && !isResolution(taken[0]!);
+      const items = events ? await this.#batch(this.#companion, taken) : this.#singles(taken);
+      this.#cursor = taken.at(-1)!.position;
       this.#outstanding += items.length;
       this.#take(items);
     }

@@ -19,7 +19,7 @@ const io: Io = {
   env: process.env,
   clock: systemClock,
   random: systemRandom,
-  terminal: process.stdout.isTTY === true,
+  terminal: process.stdout.isTTY,
   write: (text) =>
     new Promise((resolve) => {
       if (process.stdout.write(text)) resolve();

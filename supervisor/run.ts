@@ -173,19 +173,24 @@ function* numbered(lines: Iterable<string>): Generator<SourceLine> {
 
 /** What the first line waits for may have been recorded before this process saw it: the store is asked. */
 function keepChecking(floor: Floor, fates: Fates): () => void {
+  let ended = false;
   let cancel = (): void => {};
+  const arm = (): void => {
+    if (!ended) cancel = systemClock.after(RECHECK_MS, () => void check().finally(arm));
+  };
   const check = async (): Promise<void> => {
     const lacking = fates.lacking;
-    if (lacking) {
-      const [outcome] = await floor.intake.recorded([lacking.digest]);
-      const id = lacking.case ?? outcome?.case ?? null;
-      fates.known(outcome ? [outcome] : [], []);
-      if (id !== null) fates.known([], await floor.caseSummaries([id]));
-    }
-    cancel = systemClock.after(RECHECK_MS, () => void check());
+    if (!lacking) return;
+    const [outcome] = await floor.intake.recorded([lacking.digest]);
+    const id = lacking.case ?? outcome?.case ?? null;
+    fates.known(outcome ? [outcome] : [], []);
+    if (id !== null) fates.known([], await floor.caseSummaries([id]));
   };
-  cancel = systemClock.after(RECHECK_MS, () => void check());
-  return () => cancel();
+  arm();
+  return () => {
+    ended = true;
+    cancel();
+  };
 }
 
 async function untilIdle(floor: Floor, stop: Stop): Promise<void> {

@@ -65,6 +65,7 @@ export class Screen implements NoticeSink, Observer {
 
   /** Shows progress until `stop`. */
   start(): void {
+    if (this.#cancel !== null) return;
     const tick = (): void => {
       if (this.#out.isTTY) this.#draw();
       else this.#print();

@@ -37,7 +37,7 @@ export const DIGEST = digestOf({
   time: content.timeNs,
 });
 export const TRACE_ID = DIGEST.slice(0, 32);
-export const EVENT: Json = {
+const EVENT: Json = {
   ...content,
   digest: DIGEST,
   output: "a shell was opened \u001b[31mby root",
@@ -85,7 +85,7 @@ export function summaryOf(changes: Partial<CaseSummary> = {}): CaseSummary {
   };
 }
 
-export function outcomeOf(digest: string, caseId: string | null): EventOutcome {
+function outcomeOf(digest: string, caseId: string | null): EventOutcome {
   const gate = caseId === null ? "screened" : "forwarded";
   return {
     digest,
@@ -112,7 +112,7 @@ const actorRecord: ActorRecord = {
   setAside: null,
 };
 
-export function entries(): [HistoryEntry, HistoryEntry] {
+function entries(): [HistoryEntry, HistoryEntry] {
   const said = { verdict: null, reasons: [], events: 1 };
   const base = { case: CASE, at: AT, turn: 1, cause: "ingest.0>coordinator.0#1" };
   const first = chain(null, {

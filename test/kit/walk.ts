@@ -15,7 +15,7 @@ import { ERRORS } from "../../machines/errors.ts";
 import type { ActorAddress, Json, Outgoing, Reply, ReplyTo } from "../../machines/protocol.ts";
 import type { EventOutcome } from "../../machines/vocabulary.ts";
 
-export const TRACE = `00-${"ab".repeat(16)}-${"cd".repeat(8)}-01`;
+const TRACE = `00-${"ab".repeat(16)}-${"cd".repeat(8)}-01`;
 export const START_MS = 1_700_000_000_000;
 export const REPLY_TO: ReplyTo = { actor: "coordinator/c-0123456789ab", callId: "call-1" };
 

@@ -57,7 +57,10 @@ export class WholeFloor {
   }
 
   /** With `env` over what every test here needs. */
-  static async start(api: FakeMessagesApi, env: Readonly<Record<string, string>> = {}): Promise<WholeFloor> {
+  static async start(
+    api: FakeMessagesApi,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<WholeFloor> {
     const whole = new WholeFloor(api);
     const config = loadConfig({
       flags: {},
@@ -103,7 +106,8 @@ export class WholeFloor {
     assert.ok(line, scenario);
     const event = parseFalcoLine(line.text, 1);
     await this.#floor.intake.accept([event], "sample", "test");
-    const outcome = () => this.turns.flatMap(({ outcomes }) => outcomes).find(({ digest }) => digest === event.digest);
+    const outcome = () =>
+      this.turns.flatMap(({ outcomes }) => outcomes).find(({ digest }) => digest === event.digest);
     await this.until(`the gate took ${scenario}`, () => outcome() !== undefined);
     assert.equal(outcome()?.gate, "forwarded");
     return outcome()?.case ?? assert.fail(`${scenario} opened no case`);
@@ -153,7 +157,7 @@ export class WholeFloor {
     const turns = this.turnsOf(actor);
     return turns.flatMap((turn, index) => {
       const before = turns[index - 1]?.record;
-      const failed = /^xstate\.error\.actor\./.test(turn.event);
+      const failed = turn.event.startsWith("xstate.error.actor.");
       return failed && before ? this.#statesBetween(before, turn) : [turn.is];
     });
   }
@@ -171,7 +175,9 @@ export class WholeFloor {
   }
 
   #timeline(): string {
-    const turns = this.turns.map(({ actor, was, event, is }) => `${actor}: ${was} -- ${event} -> ${is}`);
+    const turns = this.turns.map(
+      ({ actor, was, event, is }) => `${actor}: ${was} -- ${event} -> ${is}`,
+    );
     return [...turns.slice(-40), ...this.#said].join("\n");
   }
 }

@@ -154,7 +154,7 @@ function listen(
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): WatchfloorError {
   if (error.code === "EADDRINUSE") {
-    return new WatchfloorError("port_taken", { host, port }, { cause: error });
+    return new WatchfloorError("port_taken", { host, port, option: "--http" }, { cause: error });
   }
   const rule = `cannot be listened on (${error.code ?? error.name})`;
   const where = { origin: "http", field: `${host}:${port}`, rule };

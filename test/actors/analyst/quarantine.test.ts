@@ -17,6 +17,7 @@ import type { AnalystReading, ClassifyInput } from "../../../machines/calls.ts";
 import { WatchfloorError } from "../../../machines/errors.ts";
 import type { Json } from "../../../machines/protocol.ts";
 import type { FalcoEvent } from "../../../machines/vocabulary.ts";
+import { systemClock } from "../../../transports/clock.ts";
 import { createAnthropicModel } from "../../../transports/llm/anthropic.ts";
 import type { Model } from "../../../transports/ports.ts";
 import { ENTITY, PAYLOADS, classifyInput, falcoEvent } from "../../kit/analyst-input.ts";
@@ -77,7 +78,11 @@ describe("actors/analyst: the model in quarantine", () => {
   });
   beforeEach(async () => {
     api = await startFakeMessagesApi();
-    model = await createAnthropicModel({ apiKey: "test-key", baseURL: api.baseURL });
+    model = await createAnthropicModel({
+      apiKey: "test-key",
+      baseURL: api.baseURL,
+      clock: systemClock,
+    });
   });
   afterEach(() => api.close());
 

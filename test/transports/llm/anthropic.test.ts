@@ -39,7 +39,11 @@ describe("transports/llm: the Messages API", () => {
 
   beforeEach(async () => {
     api = await startFakeMessagesApi();
-    model = await createAnthropicModel({ apiKey: "test-key", baseURL: api.baseURL, clock: systemClock });
+    model = await createAnthropicModel({
+      apiKey: "test-key",
+      baseURL: api.baseURL,
+      clock: systemClock,
+    });
   });
   afterEach(() => api.close());
 
@@ -179,7 +183,11 @@ describe("transports/llm: the Messages API", () => {
   it("says that a service that is not there is unavailable", async () => {
     const gone = await startFakeMessagesApi();
     await gone.close();
-    const lost = await createAnthropicModel({ apiKey: "test-key", baseURL: gone.baseURL, clock: systemClock });
+    const lost = await createAnthropicModel({
+      apiKey: "test-key",
+      baseURL: gone.baseURL,
+      clock: systemClock,
+    });
     await assert.rejects(lost.complete(request()), { code: "model_unavailable", data: null });
   });
 
