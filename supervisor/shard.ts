@@ -10,7 +10,7 @@ import type { ActorDefinition } from "../actors/define.ts";
 import { WatchfloorError } from "../machines/errors.ts";
 import type { ActorAddress, Envelope } from "../machines/protocol.ts";
 import type { Clock, Position, Random, Transport } from "../transports/ports.ts";
-import { applyItem, type Applied, type Item } from "./apply.ts";
+import { applyItem, type Applied, type ApplyContext, type Item } from "./apply.ts";
 import type { CallOrder } from "./calls.ts";
 import { appendSurely } from "./commit.ts";
 import { Flusher } from "./flush.ts";
@@ -49,6 +49,8 @@ export class Shard {
   readonly #inlet: Inlet;
   readonly #flusher: Flusher;
   #ready: Item[] = [];
+  /** Out of `#ready` and not applied yet: their actors are being loaded. */
+  #taken: Item[] = [];
   /** Inputs of actors that wait out a back-off, in order. */
   readonly #held = new Map<ActorAddress, Item[]>();
   /** Checkpoints to append with the next pack. */
@@ -67,7 +69,7 @@ export class Shard {
       last: () => this.#last,
       append: (record) => this.#note(record),
       between: () => this.#pumping === null,
-      awaited: () => new Set([...this.#held.keys(), ...this.#ready.map((item) => item.actor)]),
+      awaited: () => new Set([...this.#held.keys(), ...[...this.#ready, ...this.#taken].map((item) => item.actor)]),
     });
   }
 
@@ -79,7 +81,7 @@ export class Shard {
   get backlog(): number {
     let held = 0;
     for (const items of this.#held.values()) held += items.length;
-    return this.#ready.length + held;
+    return this.#ready.length + this.#taken.length + held;
   }
 
   get busy(): boolean {
@@ -179,8 +181,12 @@ export class Shard {
   async #packs(): Promise<void> {
     while (this.#ready.length > 0 || this.#notes.length > 0) {
       if (this.#stopped && this.#notes.length === 0) return;
-      await loadActors(this.#state, this.definition, this.#host, this.#ready.slice(0, LIMITS.packRecordsMax));
-      const pack = this.#stopped ? [] : this.#applyReady();
+      // Only what was loaded is applied: what becomes ready meanwhile has its actors still cold.
+      this.#taken = this.#ready.splice(0, LIMITS.packRecordsMax);
+      await loadActors(this.#state, this.definition, this.#host, this.#taken);
+      const pack = this.#stopped ? [] : this.#applyTaken();
+      this.#ready = [...this.#taken, ...this.#ready];
+      this.#taken = [];
       const notes = this.#notes;
       this.#notes = [];
       await this.#append(pack, notes);
@@ -188,34 +194,36 @@ export class Shard {
     }
   }
 
-  /** Applies what is ready until the pack is full. In memory only: it counts once appended. */
-  #applyReady(): { item: Item; applied: Applied }[] {
+  /** Applies what was taken until the pack is full. In memory only: it counts once appended. */
+  #applyTaken(): { item: Item; applied: Applied }[] {
     const { clock, random, shardCount } = this.#host;
     const context = { definition: this.definition, shardCount, at: clock.now(), random };
     const pack: { item: Item; applied: Applied }[] = [];
     let bytes = 0;
-    let taken = 0;
-    const limit = Math.min(this.#ready.length, LIMITS.packRecordsMax);
-    while (taken < limit && bytes < LIMITS.packBytesMax - LIMITS.recordBytesMax) {
-      const item = this.#ready[taken++]!;
-      const held = this.#held.get(item.actor);
-      if (held) {
-        held.push(item);
-        continue;
-      }
-      if (this.#state.wasApplied(item.source)) {
-        this.#settleInput(item);
-        continue;
-      }
-      item.attempts++;
-      const applied = applyItem(context, this.#state, item);
+    while (this.#taken.length > 0 && bytes < LIMITS.packBytesMax - LIMITS.recordBytesMax) {
+      const item = this.#taken.shift()!;
+      const applied = this.#applyOne(context, item);
       if (applied === null) continue;
-      if (applied.retryAfterMs !== null) this.#hold(item, applied.retryAfterMs);
       bytes += applied.bytes;
       pack.push({ item, applied });
     }
-    this.#ready = this.#ready.slice(taken);
     return pack;
+  }
+
+  #applyOne(context: ApplyContext, item: Item): Applied | null {
+    const held = this.#held.get(item.actor);
+    if (held) {
+      held.push(item);
+      return null;
+    }
+    if (this.#state.wasApplied(item.source)) {
+      this.#settleInput(item);
+      return null;
+    }
+    item.attempts++;
+    const applied = applyItem(context, this.#state, item);
+    if (applied !== null && applied.retryAfterMs !== null) this.#hold(item, applied.retryAfterMs);
+    return applied;
   }
 
   #hold(item: Item, delayMs: number): void {

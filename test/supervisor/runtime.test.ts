@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import type { Json } from "../../machines/protocol.ts";
+import { shardOf } from "../../supervisor/placement.ts";
 import { Floor } from "../kit/floor.ts";
 
 const ask = { to: "detector/w" as const, job: "j1", timeoutMs: null };
@@ -206,5 +207,36 @@ describe("supervisor: ownership", () => {
     await successor.settle(1_100);
     assert.deepEqual(floor.lost, ["fenced"]);
     assert.equal(successor.turnsOf("detector/w").length, 1);
+  });
+});
+
+describe("supervisor: cold actors", () => {
+  it("applies nothing to an actor that is not loaded, whatever arrives while others load", async () => {
+    let slow = false;
+    let release = (): void => {};
+    const before = (operation: { port: string; method: string; target: string }): Promise<void> => {
+      if (!slow || operation.method !== "getMany" || operation.target !== "actors") return Promise.resolve();
+      slow = false;
+      return new Promise((resolve) => (release = resolve));
+    };
+    const floor = await new Floor({ before }).start();
+    // All on one shard, so that one pack loads while the next arrives.
+    const ids = Array.from({ length: 40 }, (_, n) => `detector/w${n}` as const).filter((id) => shardOf(id, 4) === "detector.0");
+    for (const id of ids) await floor.send(id, "note", null);
+    await floor.settle(1_100);
+    await floor.runner.drain();
+    await floor.start();
+    slow = true;
+    await floor.send(ids[0]!, "note", null);
+    await floor.settle(1_100);
+    for (const id of ids.slice(1)) await floor.send(id, "note", null);
+    await floor.settle(1_100);
+    release();
+    await floor.settle(1_100);
+    await floor.runner.drain();
+    for (const id of ids) {
+      const record = (await floor.transport.store.get("actors", id)) as { turns: number };
+      assert.equal(record.turns, 2, id);
+    }
   });
 });

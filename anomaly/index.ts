@@ -1,0 +1,34 @@
+/**
+ * The boundary of: this room and its users. What is not named here is nobody else's.
+ */
+export { entityOf, safeRule, safeSource, tagTechniques, workloadKey } from "./entity.ts";
+export { FEATURES } from "./features.ts";
+export { fitForest, loadForest, saveForest, type Forest, type ForestOptions } from "./forest.ts";
+export type { RuleGaps } from "./gaps.ts";
+export { injectionSuspected } from "./injection.ts";
+export {
+  loadModel,
+  rowsOf,
+  saveModel,
+  trainModel,
+  type Model,
+  type TrainOptions,
+} from "./model.ts";
+export {
+  compareModels,
+  fitCandidate,
+  type LabelledRows,
+  type ModelComparison,
+  type ModelFigures,
+  type RowLabel,
+} from "./retrain.ts";
+export {
+  createScreener,
+  type ScoredEvent,
+  type ScreenedItem,
+  type Screener,
+  type ScreenerOptions,
+  type Screening,
+  type SourceEvent,
+} from "./screener.ts";
+export { cutOf, pValueOf } from "./threshold.ts";

@@ -1,0 +1,253 @@
+/**
+ * The boundary of: the gate. Events go in, items come out, each with its fate at the gate. Only
+ * here does an event become a ScoredEvent. Equal events after an equal checkpoint give equal items.
+ */
+import { WatchfloorError } from "../machines/errors.ts";
+import type { Envelope, JsonObject } from "../machines/protocol.ts";
+import {
+  PRIORITIES,
+  type EventFacts,
+  type FalcoEvent,
+  type FeatureContribution,
+  type Priority,
+} from "../machines/vocabulary.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import { entityOf, safeRule, safeSource, tagTechniques, workloadKey } from "./entity.ts";
+import { atMsOf, COLUMNS, FEATURES, FeatureExtractor } from "./features.ts";
+import { familiarRow } from "./fitting.ts";
+import type { RuleGaps } from "./gaps.ts";
+import { injectionSuspected } from "./injection.ts";
+import { LearningWindows } from "./learning.ts";
+import type { Model } from "./model.ts";
+import { cutOf, pValueOf } from "./threshold.ts";
+
+declare const scored: unique symbol;
+/** Facts with a score of this gate. No other room can make one. */
+export type ScoredEvent = EventFacts & { readonly [scored]: true };
+
+/** What an envelope to the gate carries. */
+export interface SourceEvent {
+  readonly event: FalcoEvent;
+  readonly origin: "sample" | "live";
+}
+
+export interface ScreenedItem {
+  readonly digest: string;
+  /** Safe to show. */
+  readonly rule: string;
+  /** Event time, ms since the epoch. */
+  readonly at: number;
+  readonly traceId: string;
+  readonly gate: "scored" | "duplicate" | "internal";
+  /** Of scored items. Contributions only where forwarded: the rest is nobody's case. */
+  readonly facts: ScoredEvent | null;
+  readonly forward: boolean;
+  /** On the event that starts its workload's learning window. */
+  readonly learning: { readonly workload: string; readonly untilMs: number } | null;
+}
+
+/** JSON as it stands: it can be an event's data. */
+export type Screening = JsonObject & { readonly items: readonly ScreenedItem[] };
+
+export interface ScreenerOptions {
+  readonly model: Model;
+  /** Share of ordinary events that may be forwarded; default 0.001. */
+  readonly budget?: number;
+  /** Event time a new workload learns for; default 24 h, 0 for never. */
+  readonly learningMs?: number;
+  /** Events of this priority or a higher one are forwarded whatever they score; default critical. */
+  readonly priorityFloor?: Priority;
+}
+
+export interface Screener {
+  /** null: as after the baseline. @throws `model_unreadable`; the screener stays as it was */
+  restore(checkpoint: Uint8Array | null): void;
+  /** One item for each envelope, in order. A known one, or a repeat in the batch, is a duplicate. */
+  apply(envelopes: readonly Envelope[], known: readonly boolean[]): Screening;
+  checkpoint(): Uint8Array;
+  /** Gauges: fields that events of each rule lacked since start. */
+  fieldGaps(): Readonly<Record<string, RuleGaps>>;
+}
+
+const FORMAT = { kind: "GATE", version: 1 };
+const DAY_MS = 86_400_000;
+const TOP_FEATURES = 5;
+/**
+ * What a learning workload does is judged apart from how new it is. What is done must be rare by
+ * itself, within twice the budget since six of seventeen features are silent; or at least unusual,
+ * and then its novelty counts as well. Novelty alone is not enough.
+ */
+const RARE_BUDGETS = 2;
+const UNUSUAL_SHARE = 0.02;
+
+/** @throws `option_invalid` */
+export function createScreener(options: ScreenerOptions): Screener {
+  const { model, budget = 1e-3, learningMs = DAY_MS, priorityFloor = "critical" } = options;
+  if (!(budget > 0 && budget < 1)) {
+    throw new WatchfloorError("option_invalid", { option: "budget", rule: "must be in (0, 1)" });
+  }
+  if (!(Number.isFinite(learningMs) && learningMs >= 0)) {
+    throw new WatchfloorError("option_invalid", {
+      option: "learningMs",
+      rule: "must be 0 or more",
+    });
+  }
+  let gate = new Gate(model, budget, learningMs, priorityFloor);
+  return {
+    restore: (checkpoint) => {
+      const restored = new Gate(model, budget, learningMs, priorityFloor);
+      if (checkpoint !== null) restored.load(checkpoint);
+      gate = restored;
+    },
+    apply: (envelopes, known) => gate.apply(envelopes, known),
+    checkpoint: () => gate.save(),
+    fieldGaps: () => gate.extractor.fieldGaps(),
+  };
+}
+
+class Gate {
+  readonly extractor: FeatureExtractor;
+  private readonly model: Model;
+  private readonly windows: LearningWindows;
+  private readonly cuts: { readonly full: number; readonly familiar: number };
+  private readonly floor: number;
+  private readonly row = new Float32Array(COLUMNS);
+  private readonly familiar = new Float32Array(COLUMNS);
+
+  constructor(model: Model, budget: number, learningMs: number, floor: Priority) {
+    this.model = model;
+    this.extractor = new FeatureExtractor(model.seed);
+    this.extractor.load(model.memory);
+    this.windows = new LearningWindows(model.workloads, learningMs);
+    this.floor = PRIORITIES.indexOf(floor);
+    this.cuts = {
+      full: cutOf(model.full.calibration, budget),
+      familiar: cutOf(model.familiar.calibration, budget * RARE_BUDGETS),
+    };
+  }
+
+  apply(envelopes: readonly Envelope[], known: readonly boolean[]): Screening {
+    const batch = new Set<string>();
+    const items = envelopes.map((envelope, i) => {
+      const { event, origin } = envelope.data as unknown as SourceEvent;
+      const repeated = known[i] === true || batch.has(event.digest);
+      batch.add(event.digest);
+      const traceId = traceIdOf(envelope.traceparent) ?? event.digest.slice(0, 32);
+      if (!repeated && !event.internal) return this.score(event, origin, traceId);
+      return unscored(event, traceId, repeated ? "duplicate" : "internal");
+    });
+    return { items } as unknown as Screening;
+  }
+
+  save(): Uint8Array {
+    const writer = new ByteWriter();
+    writer.f64(this.model.seed);
+    writer.block(this.extractor.save());
+    this.windows.save(writer);
+    return writer.seal(FORMAT);
+  }
+
+  load(checkpoint: Uint8Array): void {
+    const reader = new ByteReader(checkpoint, FORMAT);
+    if (reader.f64() !== this.model.seed) throw reader.broken("it was made under another seed");
+    this.extractor.load(reader.block());
+    this.windows.load(reader);
+    reader.end();
+  }
+
+  private score(event: FalcoEvent, origin: SourceEvent["origin"], traceId: string): ScreenedItem {
+    const at = atMsOf(event);
+    const entity = entityOf(event);
+    this.extractor.measure(event, entity, at, this.row);
+    const workload = workloadKey(entity);
+    // What cannot be named cannot be learnt either: such an event is judged in full.
+    const window = entity.identity === "missing" ? null : this.windows.enter(workload, at);
+    const learning = window?.learning ?? false;
+    const { score, pValue, novel } = this.judge(learning);
+    const forward = novel || PRIORITIES.indexOf(event.priority) <= this.floor;
+    const facts: EventFacts = {
+      digest: event.digest,
+      rule: safeRule(event.rule),
+      priority: event.priority,
+      source: safeSource(event.source),
+      at,
+      entity,
+      tagTechniques: tagTechniques(event.tags),
+      score,
+      pValue,
+      features: forward ? this.explain() : [],
+      learning,
+      injectionSuspected: forward && injectionSuspected(event),
+      origin,
+      traceId,
+    };
+    this.extractor.learn();
+    const until = window?.startedUntilMs ?? null;
+    return {
+      digest: facts.digest,
+      rule: facts.rule,
+      at,
+      traceId,
+      gate: "scored",
+      facts: facts as ScoredEvent,
+      forward,
+      learning: until === null ? null : { workload, untilMs: until },
+    };
+  }
+
+  /** Score and p-value are those of what was judged: without rarities while learning. */
+  private judge(learning: boolean): { score: number; pValue: number; novel: boolean } {
+    const { full, familiar, medians } = this.model;
+    const score = full.forest.scoreOne(this.row);
+    const pValue = pValueOf(full.calibration, score);
+    const novel = pValue <= this.cuts.full;
+    if (!learning) return { score, pValue, novel };
+    this.familiar.set(this.row);
+    familiarRow(this.familiar, medians);
+    const done = familiar.forest.scoreOne(this.familiar);
+    const donePValue = pValueOf(familiar.calibration, done);
+    const rare = donePValue <= this.cuts.familiar;
+    const forward = rare || (novel && donePValue <= UNUSUAL_SHARE);
+    return { score: done, pValue: donePValue, novel: forward };
+  }
+
+  /** Of the row as it is: a learning workload's novelty is shown as evidence here. */
+  private explain(): readonly FeatureContribution[] {
+    const contributions = this.model.full.forest.explain(this.row);
+    return FEATURES.map(({ name }, i) => ({
+      name,
+      value: rounded(this.row[i]!),
+      contribution: rounded(contributions[i]!),
+    }))
+      .toSorted((a, b) => b.contribution - a.contribution)
+      .slice(0, TOP_FEATURES);
+  }
+}
+
+function unscored(
+  event: FalcoEvent,
+  traceId: string,
+  gate: "duplicate" | "internal",
+): ScreenedItem {
+  const { digest } = event;
+  const rule = safeRule(event.rule);
+  return {
+    digest,
+    rule,
+    at: atMsOf(event),
+    traceId,
+    gate,
+    facts: null,
+    forward: false,
+    learning: null,
+  };
+}
+
+/** The trace id of a W3C traceparent; null when it is not one. */
+function traceIdOf(traceparent: string): string | null {
+  return /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent)?.[1] ?? null;
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
+}
