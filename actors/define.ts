@@ -35,7 +35,7 @@ export interface ToolBinding {
 }
 
 /** A question to another actor; its input is an AskInput. */
-export interface AskBinding {
+interface AskBinding {
   readonly call: "ask";
 }
 
@@ -54,14 +54,6 @@ export interface Companion {
   keep(): readonly { readonly key: string; readonly value: Json }[];
 }
 
-/** One entry of a case's history, before it is chained. */
-export interface HistoryNote {
-  readonly event: string;
-  readonly from: string;
-  readonly to: string;
-  readonly data: Json;
-}
-
 export interface ActorDefinition {
   readonly kind: Kind;
   /** Of the machine; stored with every snapshot. A changed machine has a new one. */
@@ -76,5 +68,8 @@ export interface ActorDefinition {
   /** What people and the index see of it; coordinator only. */
   summary?(state: string, context: unknown): CaseSummary | null;
   /** What the turn adds to the case's history; coordinator only. */
-  history?(event: { readonly type: string; readonly data: Json; readonly meta: EventMeta | null }, context: unknown): Json;
+  history?(
+    event: { readonly type: string; readonly data: Json; readonly meta: EventMeta | null },
+    context: unknown,
+  ): Json;
 }

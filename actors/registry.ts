@@ -28,7 +28,9 @@ import { tightenAll, type AgentResource } from "./resources.ts";
 /** Envelopes of the gate that one turn may hold. */
 const INGEST_BATCH_MAX = 128;
 
-export const MACHINES: Readonly<Record<Kind, { readonly machine: AnyStateMachine; readonly version: number }>> = {
+export const MACHINES: Readonly<
+  Record<Kind, { readonly machine: AnyStateMachine; readonly version: number }>
+> = {
   ingest: { machine: ingestMachine, version: ingestVersion },
   coordinator: { machine: coordinatorMachine, version: coordinatorVersion },
   detector: { machine: detectorMachine, version: detectorVersion },
@@ -60,7 +62,10 @@ const ASKS: Readonly<Record<string, CallBinding>> = {
 };
 
 /** Throws `tool_undeclared` or `resource_invalid` before anything runs. */
-export function createDefinitions(team: Team, kinds: readonly Kind[] = KINDS): Map<Kind, ActorDefinition> {
+export function createDefinitions(
+  team: Team,
+  kinds: readonly Kind[] = KINDS,
+): Map<Kind, ActorDefinition> {
   return new Map(kinds.map((kind) => [kind, defined(team, kind)]));
 }
 
@@ -71,7 +76,11 @@ function defined(team: Team, kind: Kind): ActorDefinition {
   for (const [tool, binding] of Object.entries(calls)) assertDeclared(tool, binding);
   const definition = { kind, version, machine, calls };
   if (kind === "ingest") {
-    return { ...definition, batchMax: INGEST_BATCH_MAX, companion: () => ingestCompanion(team.screener()) };
+    return {
+      ...definition,
+      batchMax: INGEST_BATCH_MAX,
+      companion: () => ingestCompanion(team.screener()),
+    };
   }
   if (kind === "coordinator") {
     const settings = { ...COORDINATOR_SETTINGS, ...team.coordinator };
@@ -84,8 +93,9 @@ function defined(team: Team, kind: Kind): ActorDefinition {
 /** Types say so already; a resource is data, and what is loaded must be sure of it. */
 function assertDeclared(tool: string, binding: CallBinding): void {
   if (binding.call === "ask") return;
-  const { recovery, reconcile } = binding;
-  if (!["retry", "reconcile", "escalate"].includes(recovery) || (recovery === "reconcile" && !reconcile)) {
+  const { recovery } = binding;
+  const lacking = recovery === "reconcile" && binding.reconcile === undefined;
+  if (!["retry", "reconcile", "escalate"].includes(recovery) || lacking) {
     throw new WatchfloorError("tool_undeclared", { tool });
   }
 }

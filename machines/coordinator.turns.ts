@@ -2,7 +2,14 @@
  * The boundary of: what a coordinator makes of each occurrence: the change of its case and what
  * people are told of it, together. Pure; the chart says when.
  */
-import type { ApprovalRefused, CaseEvent, CaseFault, Findings, HumanUndo } from "./calls.ts";
+import type {
+  CaseNotice,
+  ApprovalRefused,
+  CaseEvent,
+  CaseFault,
+  Findings,
+  HumanUndo,
+} from "./calls.ts";
 import {
   isNewRule,
   withCodes,
@@ -163,9 +170,13 @@ export function caseDecided(context: CoordinatorContext): Change {
   const next = { ...context, ...change };
   if (needsNewRound(next)) return change;
   const told = noticed(next, change, "verdict", say.verdictLines(next));
-  const outbox = told.outbox ?? [];
-  // People read the verdict before what was done on it.
-  return { ...told, outbox: [...outbox.slice(-1), ...outbox.slice(0, -1)] };
+  return { ...told, outbox: verdictFirst(told.outbox ?? []) };
+}
+
+/** People read the verdict before what was done on it; the ids keep their order. */
+function verdictFirst(outbox: readonly CaseNotice[]): readonly CaseNotice[] {
+  const read = [...outbox.slice(-1), ...outbox.slice(0, -1)];
+  return read.map((notice, n) => ({ ...notice, id: outbox[n]!.id }));
 }
 
 export function personAsked(context: CoordinatorContext): Change {

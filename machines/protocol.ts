@@ -30,7 +30,7 @@ export type Kind = (typeof KINDS)[number];
 
 export type ActorAddress = `${Kind}/${string}`;
 /** Senders that are not actors: sources, the command line, chat. They have no sequence; their envelopes are known by id. */
-export type EdgeAddress = `edge/${string}`;
+type EdgeAddress = `edge/${string}`;
 
 export function kindOf(address: ActorAddress): Kind {
   return address.slice(0, address.indexOf("/")) as Kind;

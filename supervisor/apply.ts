@@ -103,13 +103,27 @@ function resolved(
   const record = before ? { ...before, setAside: null, failedAt: [] } : null;
   if (record) state.residents.set(item.actor, { record, snapshot: null });
   const { actor, source } = item;
-  const first = appended(state, item, [{ r: "resolved", at: context.at, actor, source, letter: letter.id, how, record }]);
+  const first = appended(state, item, [
+    { r: "resolved", at: context.at, actor, source, letter: letter.id, how, record },
+  ]);
   if (how === "dropped") return first;
-  const again = applyItem(context, state, { ...item, input: letter.input, attempts: RESTART.attemptsMax });
+  const again = applyItem(context, state, {
+    ...item,
+    input: letter.input,
+    attempts: RESTART.attemptsMax,
+  });
   if (again === null) return first;
   const { started, cancelled, retryAfterMs } = again;
   const records = [...first.records, ...again.records];
-  return { records, texts: [...first.texts, ...again.texts], bytes: first.bytes + again.bytes, actor, started, cancelled, retryAfterMs };
+  return {
+    records,
+    texts: [...first.texts, ...again.texts],
+    bytes: first.bytes + again.bytes,
+    actor,
+    started,
+    cancelled,
+    retryAfterMs,
+  };
 }
 
 /** A reply or an ask's timer becomes the result of the call it belongs to; a stale one becomes nothing. */
@@ -128,12 +142,14 @@ function resolveInput(record: ActorRecord | null, input: TurnInput): TurnInput |
     return record?.calls.some((call) => call.id === input.call.id) ? input : null;
   }
   const { timer } = input;
-  const holds = record?.timers.some((t) => t.name === timer.name && t.armedInTurn === timer.armedInTurn);
+  const holds = record?.timers.some(
+    (t) => t.name === timer.name && t.armedInTurn === timer.armedInTurn,
+  );
   if (!record || !holds) return null;
   if (!timer.name.startsWith("ask:")) return input;
   const call = record.calls.find((candidate) => candidate.id === timer.name.slice(4));
   if (!call) return null;
-  const failure = askFailure("ask_timeout", String(call.input), timer.dueAt - call.at);
+  const failure = askFailure("ask_timeout", call.input as string, timer.dueAt - call.at);
   return { input: "result", call, result: { ok: false, failure } };
 }
 
@@ -147,30 +163,54 @@ function turned(
   const { definition, at } = context;
   const before = resident?.record ?? bornBy(definition, item);
   const random = context.random();
-  const live = resident?.snapshot ?? (before.snapshot ? restore(definition.machine, before.snapshot) : null);
+  const live =
+    resident?.snapshot ?? (before.snapshot ? restore(definition.machine, before.snapshot) : null);
   const turn = takeTurn({ definition, address: item.actor, at, random }, before, live, input);
   if (turn.drafts.length > FAN_OUT_MAX) {
-    throw new WatchfloorError("record_too_large", { actor: item.actor, bytes: turn.drafts.length, limit: FAN_OUT_MAX });
+    throw new WatchfloorError("record_too_large", {
+      actor: item.actor,
+      bytes: turn.drafts.length,
+      limit: FAN_OUT_MAX,
+    });
   }
   const record = turnRecord(context, state, item, turn, random);
   const text = encodeRecord(record);
   const bytes = Buffer.byteLength(text);
   if (bytes > LIMITS.recordBytesMax) {
-    throw new WatchfloorError("record_too_large", { actor: item.actor, bytes, limit: LIMITS.recordBytesMax });
+    throw new WatchfloorError("record_too_large", {
+      actor: item.actor,
+      bytes,
+      limit: LIMITS.recordBytesMax,
+    });
   }
   state.residents.set(item.actor, { record: turn.record, snapshot: turn.snapshot });
   state.absorb(record);
   const { started, cancelled } = turn;
-  return { records: [record], texts: [text], bytes, actor: item.actor, started, cancelled, retryAfterMs: null };
+  return {
+    records: [record],
+    texts: [text],
+    bytes,
+    actor: item.actor,
+    started,
+    cancelled,
+    retryAfterMs: null,
+  };
 }
 
 function bornBy(definition: ActorDefinition, item: Item): ActorRecord {
-  if (item.input.input !== "envelope") throw new WatchfloorError("unknown_actor_kind", { actor: item.actor });
+  if (item.input.input !== "envelope")
+    throw new WatchfloorError("unknown_actor_kind", { actor: item.actor });
   const record = freshRecord(definition, item.input.envelope);
   return { ...record, case: caseOfActor(item.actor, item.input.envelope) };
 }
 
-function turnRecord(context: ApplyContext, state: ShardState, item: Item, turn: Turn, random: number): JournalRecord {
+function turnRecord(
+  context: ApplyContext,
+  state: ShardState,
+  item: Item,
+  turn: Turn,
+  random: number,
+): JournalRecord {
   const { definition } = context;
   return {
     r: "turn",
@@ -230,7 +270,14 @@ function lapsed(context: ApplyContext, state: ShardState, item: Item, why: strin
     source: item.source,
     event: eventName(item.input),
     why,
-    outbox: address(context, state, item.actor, senderOf(item), eventName(item.input), refusals(item)),
+    outbox: address(
+      context,
+      state,
+      item.actor,
+      senderOf(item),
+      eventName(item.input),
+      refusals(item),
+    ),
   };
   return appended(state, item, [record]);
 }
@@ -253,7 +300,9 @@ function failed(
   record: ActorRecord | null,
   cause: FailureData,
 ): Applied {
-  const before = record ?? (item.input.input === "envelope" ? freshRecord(context.definition, item.input.envelope) : null);
+  const before =
+    record ??
+    (item.input.input === "envelope" ? freshRecord(context.definition, item.input.envelope) : null);
   if (!before) return dead(context, state, item, record, cause);
   const failedAt = rememberFailure(RESTART, before.failedAt, context.at);
   const action = decideRestart(RESTART, failedAt, item.attempts, cause.retryable, context.random());
@@ -261,7 +310,12 @@ function failed(
   const counted: ActorRecord = { ...before, failedAt };
   if (action.do === "retry") {
     if (record) state.residents.set(item.actor, { record: counted, snapshot: null });
-    const failure: JournalRecord = { r: "failure", at: context.at, actor: item.actor, record: counted };
+    const failure: JournalRecord = {
+      r: "failure",
+      at: context.at,
+      actor: item.actor,
+      record: counted,
+    };
     const applied = appended(state, item, record ? [failure] : []);
     return { ...applied, retryAfterMs: action.delayMs };
   }
@@ -282,20 +336,36 @@ function dead(
   const kept = record && record.turns > 0 ? record : null;
   if (kept) state.residents.set(item.actor, { record: kept, snapshot: null });
   const { actor, source } = item;
-  return appended(state, item, [{ r: "dead", at: context.at, actor, source, letter, record: kept, outbox }]);
+  return appended(state, item, [
+    { r: "dead", at: context.at, actor, source, letter, record: kept, outbox },
+  ]);
 }
 
 function deadLetter(context: ApplyContext, item: Item, cause: FailureData): DeadLetter {
   const caseId = item.input.input === "envelope" ? item.input.envelope.case : null;
   const id = `dl-${sha256(`${item.actor}|${JSON.stringify(item.source)}`).slice(0, 12)}`;
-  return { id, actor: item.actor, case: caseId, input: item.input, event: eventName(item.input), cause, at: context.at };
+  return {
+    id,
+    actor: item.actor,
+    case: caseId,
+    input: item.input,
+    event: eventName(item.input),
+    cause,
+    at: context.at,
+  };
 }
 
 /** A dead letter always reaches people: as a case for its actor, unless such a case is what failed. */
 function escalation(context: ApplyContext, item: Item, letter: DeadLetter): Draft[] {
   if (item.actor.startsWith("coordinator/fault-")) return [];
   const fault = `fault-${sha256(item.actor).slice(0, 12)}`;
-  const data = { letter: letter.id, actor: item.actor, case: letter.case, code: letter.cause.code, at: context.at };
+  const data = {
+    letter: letter.id,
+    actor: item.actor,
+    case: letter.case,
+    code: letter.cause.code,
+    at: context.at,
+  };
   return [{ to: `coordinator/${fault}`, type: "case.fault", case: fault, data, replyTo: null }];
 }
 
@@ -303,7 +373,15 @@ function appended(state: ShardState, item: Item, records: readonly JournalRecord
   for (const record of records) state.absorb(record);
   const texts = records.map(encodeRecord);
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-  return { records, texts, bytes, actor: item.actor, started: [], cancelled: [], retryAfterMs: null };
+  return {
+    records,
+    texts,
+    bytes,
+    actor: item.actor,
+    started: [],
+    cancelled: [],
+    retryAfterMs: null,
+  };
 }
 
 function eventName(input: TurnInput): string {
@@ -314,7 +392,11 @@ function eventName(input: TurnInput): string {
 function failureOf(item: Item, error: unknown): FailureData {
   if (error instanceof WatchfloorError) return toFailure(error, item.actor);
   const why = error instanceof Error ? error.name : "error";
-  const message = errorMessage("machine_failed", { actor: item.actor, type: eventName(item.input), why });
+  const message = errorMessage("machine_failed", {
+    actor: item.actor,
+    type: eventName(item.input),
+    why,
+  });
   return { code: "machine_failed", message, retryable: true, retryAfterMs: null, data: null };
 }
 

@@ -95,7 +95,11 @@ export class CallRunner {
     this.#finished({ order, outcome, durationMs: this.#clock.steady() - began });
   }
 
-  async #outcome(binding: ToolBinding, order: CallOrder, abort: AbortController): Promise<CallOutcome> {
+  async #outcome(
+    binding: ToolBinding,
+    order: CallOrder,
+    abort: AbortController,
+  ): Promise<CallOutcome> {
     const { call, actor } = order;
     const { timeoutMs } = binding;
     const context: CallContext = {
@@ -136,7 +140,11 @@ async function work(binding: ToolBinding, order: CallOrder, context: CallContext
   return (await binding.reconcile(call.input, context)) ?? binding.run(call.input, context);
 }
 
-export function askFailure(code: "ask_timeout" | "ask_dead", to: string, timeoutMs: number): FailureData {
+export function askFailure(
+  code: "ask_timeout" | "ask_dead",
+  to: string,
+  timeoutMs: number,
+): FailureData {
   const message = errorMessage(code, { to, timeoutMs });
   return { code, message, retryable: code === "ask_timeout", retryAfterMs: null, data: null };
 }

@@ -38,8 +38,15 @@ export function begin(machine: AnyStateMachine, input: ActorInput): Step {
 }
 
 /** Throws what a guard or an assignment throws; a chart in error status throws too. */
-export function step(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, event: EventObject): Step {
-  const [next, actions] = transition(machine, snapshot, event) as [AnyMachineSnapshot, readonly ChartAction[]];
+export function step(
+  machine: AnyStateMachine,
+  snapshot: AnyMachineSnapshot,
+  event: EventObject,
+): Step {
+  const [next, actions] = transition(machine, snapshot, event) as [
+    AnyMachineSnapshot,
+    readonly ChartAction[],
+  ];
   if (next.status === "error") throw next.error;
   return { snapshot: next, wishes: actions.flatMap(wishOf) };
 }
@@ -63,7 +70,9 @@ function wishOf(action: ChartAction): Wish[] {
     case "xstate.cancel":
       return [{ wish: "disarm", name: String(params["sendId"]) }];
     case "tell":
-      return [{ wish: "tell", messages: (Array.isArray(params) ? params : [params]) as Outgoing[] }];
+      return [
+        { wish: "tell", messages: (Array.isArray(params) ? params : [params]) as Outgoing[] },
+      ];
     case "reply":
       return [{ wish: "reply", reply: params as unknown as Reply }];
     case "record":
@@ -90,7 +99,10 @@ export function persist(snapshot: AnyMachineSnapshot): PersistedSnapshot {
 }
 
 /** Children are not restored: the host owns calls and timers, and knows them by name. */
-export function restore(machine: AnyStateMachine, persisted: PersistedSnapshot): AnyMachineSnapshot {
+export function restore(
+  machine: AnyStateMachine,
+  persisted: PersistedSnapshot,
+): AnyMachineSnapshot {
   return machine.resolveState({
     value: persisted.value as never,
     context: persisted.context as never,

@@ -165,8 +165,10 @@ function addRun(program: Command, io: Io, exit: SetCode): void {
       };
       const { loadConfig } = await import("./config.ts");
       const config = loadConfig({ flags, env: io.env, cwd: io.cwd, folder });
+      const { prepareFirstModel } = await import("./first-model.ts");
+      const firstModel = prepareFirstModel(config);
       const { runCommand } = await import("./run.ts");
-      exit(await runCommand(config));
+      exit(await runCommand(config, firstModel));
     });
 }
 

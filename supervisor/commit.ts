@@ -26,7 +26,8 @@ export async function appendSurely(
     try {
       const result = await journal.append(shard, expected, texts);
       if (result.appended) return result.last;
-      if (attempt > 1 && (await isOurs(journal, shard, expected, texts))) return expected + texts.length;
+      if (attempt > 1 && (await isOurs(journal, shard, expected, texts)))
+        return expected + texts.length;
       throw new WatchfloorError("fenced", { shard });
     } catch (error) {
       if (!isUnknown(error) || attempt >= RETRY.attemptsMax) throw error;
@@ -41,7 +42,14 @@ function isUnknown(error: unknown): boolean {
   return !(error instanceof WatchfloorError);
 }
 
-async function isOurs(journal: Journal, shard: string, expected: Position, texts: readonly string[]): Promise<boolean> {
+async function isOurs(
+  journal: Journal,
+  shard: string,
+  expected: Position,
+  texts: readonly string[],
+): Promise<boolean> {
   const found = await journal.read(shard, expected + 1, texts.length);
-  return found.length === texts.length && found.every((record, index) => record.text === texts[index]);
+  return (
+    found.length === texts.length && found.every((record, index) => record.text === texts[index])
+  );
 }

@@ -17,7 +17,7 @@ import { clusterReadServer } from "../actors/tools/cluster-read.ts";
 import { historyServer } from "../actors/tools/history.ts";
 import { policyServer } from "../actors/tools/policy.ts";
 import { createTrainerCalls, promote, servingModel } from "../actors/trainer/binding.ts";
-import { createScreener, trainModel, type Model as GateModel } from "../anomaly/index.ts";
+import { createScreener, loadModel, type Model as GateModel } from "../anomaly/index.ts";
 import type { WatchfloorError } from "../machines/errors.ts";
 import type { Json, Kind } from "../machines/protocol.ts";
 import type { CaseSummary, FalcoEvent } from "../machines/vocabulary.ts";
@@ -25,18 +25,27 @@ import { defaultParametersPath } from "../policies/bundle.ts";
 import { adjustParameters, loadParameters } from "../policies/parameters.ts";
 import { loadWasmEngine } from "../policies/wasm-engine.ts";
 import { systemClock, systemRandom } from "../transports/clock.ts";
-import { parseFalcoLine } from "../transports/falco/parse.ts";
 import { openSimulatedCluster } from "../transports/kubernetes/simulated.ts";
 import { createAnthropicModel } from "../transports/llm/anthropic.ts";
 import { openLocal } from "../transports/local/index.ts";
 import { connectInProcess } from "../transports/mcp/in-process.ts";
 import { openMemory } from "../transports/memory.ts";
-import type { Clock, Cluster, Model, NoticeSink, Random, StateStore, ToolCaller, Transport } from "../transports/ports.ts";
-import { generateBaseline } from "../transports/sample/day.ts";
+import type {
+  Clock,
+  Cluster,
+  Model,
+  NoticeSink,
+  Random,
+  StateStore,
+  ToolCaller,
+  Transport,
+} from "../transports/ports.ts";
 import { INVENTORY } from "../transports/sample/inventory.ts";
 import type { Config } from "./config.ts";
+import { loadIdentity } from "./identity.ts";
 import { Intake } from "./intake.ts";
 import { LIMITS } from "./limits.ts";
+import type { FirstModel } from "./first-model.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { packageFile } from "./package.ts";
 import { Runner, type Observer } from "./runner.ts";
@@ -50,6 +59,8 @@ export interface FloorOptions {
   /** Closed with the floor; opened as configured when absent. */
   readonly transport?: Transport;
   readonly say: (line: string) => void;
+  /** Asked for at a first start only. */
+  readonly firstModel: FirstModel;
 }
 
 /** A running watch floor, as the commands see it. */
@@ -80,7 +91,11 @@ export async function composeFloor(config: Config, options: FloorOptions): Promi
   }
 }
 
-async function composed(config: Config, options: FloorOptions, closers: (() => Promise<void>)[]): Promise<Floor> {
+async function composed(
+  config: Config,
+  options: FloorOptions,
+  closers: (() => Promise<void>)[],
+): Promise<Floor> {
   const { clock = systemClock, random = systemRandom } = options;
   const transport = options.transport ?? (await openTransport(config, clock));
   closers.push(() => transport.close());
@@ -107,7 +122,11 @@ async function composed(config: Config, options: FloorOptions, closers: (() => P
     runner: running,
     transport,
     metrics,
-    intake: new Intake({ transport, shardCount: config.shards, applied: (shard) => running.mailboxMark(shard) }),
+    intake: new Intake({
+      transport,
+      shardCount: config.shards,
+      applied: (shard) => running.mailboxMark(shard),
+    }),
     lost: faults.lost,
     get failed() {
       return faults.failed();
@@ -129,7 +148,10 @@ async function composed(config: Config, options: FloorOptions, closers: (() => P
 
 async function openTransport(config: Config, clock: Clock): Promise<Transport> {
   if (config.transport === "memory") return openMemory({ clock });
-  return openLocal({ path: config.data, shardCount: config.shards, clock });
+  const transport = await openLocal({ path: config.data, shardCount: config.shards, clock });
+  // The key that signs evidence exists from the first start on.
+  loadIdentity(config.data);
+  return transport;
 }
 
 function openCluster(config: Config, clock: Clock): Promise<Cluster> {
@@ -141,15 +163,18 @@ function openCluster(config: Config, clock: Clock): Promise<Cluster> {
 
 async function assemble(
   config: Config,
-  { sink, say, clock = systemClock }: FloorOptions,
+  options: FloorOptions,
   transport: Transport,
   cluster: Cluster,
   closers: (() => Promise<void>)[],
 ): Promise<Team> {
+  const { sink, clock = systemClock } = options;
   const { store } = transport;
-  const [resources, gate, engine, model] = await Promise.all([
+  // The longest at a first start: everything else is opened while it is fitted.
+  const gating = gateModel(store, options);
+  gating.catch(() => {});
+  const [resources, engine, model] = await Promise.all([
     loadResources(packageFile("actors/agents")),
-    gateModel(config, store, say),
     policyEngine(config),
     languageModel(config, clock),
   ]);
@@ -161,13 +186,16 @@ async function assemble(
   ];
   const callers = await Promise.all(specs.map((spec) => connectInProcess(spec)));
   const servers = Object.fromEntries(specs.map((spec, index) => [spec.name, callers[index]!]));
-  const tools = (kind: Kind, server: string): ToolCaller => granted(server, servers[server]!, resources[kind]);
+  const tools = (kind: Kind, server: string): ToolCaller =>
+    granted(server, servers[server]!, resources[kind]);
   closers.push(async () => void (await Promise.all(callers.map((caller) => caller.close()))));
+  const gate = await gating;
   const evidence = (digests: readonly string[]) => store.getMany("evidence", digests);
   return {
     resources,
     coordinator: { engine: model ? "model" : "rules", approvalExpiryMs: config.approvalExpiryMs },
-    screener: () => createScreener({ model: gate, budget: config.alertBudget, learningMs: config.learningMs }),
+    screener: () =>
+      createScreener({ model: gate, budget: config.alertBudget, learningMs: config.learningMs }),
     calls: {
       detector: createDetectorCalls({ history: tools("detector", "history") }),
       analyst: createAnalystCalls({
@@ -210,19 +238,22 @@ async function languageModel(config: Config, clock: Clock): Promise<Model | null
 }
 
 /** The model that serves, or at the first start one fitted to the bundled baseline. */
-async function gateModel(config: Config, store: StateStore, say: (line: string) => void): Promise<GateModel> {
+async function gateModel(store: StateStore, { say, firstModel }: FloorOptions): Promise<GateModel> {
   const serving = await servingModel(store);
   if (serving) return serving;
   say("First start: fitting the gate on the bundled baseline.");
-  const events = [...generateBaseline(config.sampleSeed)].map((text, index) => parseFalcoLine(text, index + 1));
-  const model = trainModel(events, { seed: config.sampleSeed });
+  const model = loadModel(await firstModel());
   await promote(store, model);
   return model;
 }
 
 // ---- Health ------------------------------------------------------------------------------------
 
-function watchFaults({ say }: FloorOptions): { observer: Observer; lost: Promise<void>; failed: () => boolean } {
+function watchFaults({ say }: FloorOptions): {
+  observer: Observer;
+  lost: Promise<void>;
+  failed: () => boolean;
+} {
   let failed = false;
   let lose = (): void => {};
   const lost = new Promise<void>((resolve) => (lose = resolve));
@@ -231,7 +262,9 @@ function watchFaults({ say }: FloorOptions): { observer: Observer; lost: Promise
     lost: (shard, error) => {
       failed = true;
       const known = error as Partial<WatchfloorError>;
-      say(`Stopping: ${shard} cannot go on: ${known.code ?? "unexpected"}: ${known.code ? known.message : String(error)}`);
+      say(
+        `Stopping: ${shard} cannot go on: ${known.code ?? "unexpected"}: ${known.code ? known.message : String(error)}`,
+      );
       lose();
     },
   };

@@ -60,7 +60,7 @@ export const SettingsSchema = z.strictObject({
     .number("must be a number over 0 and up to 0.1")
     .gt(0, "must be over 0")
     .max(0.1, "must be at most 0.1")
-    .default(0.001)
+    .default(0.0015)
     .meta({ text: "number" }),
   learningMs: whole(0, 90 * DAY_MS)
     .default(DAY_MS)

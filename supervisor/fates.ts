@@ -20,7 +20,11 @@ export interface OutcomeLine {
   readonly verdict: Verdict | null;
   readonly reasons: readonly string[];
   readonly techniques: readonly string[];
-  readonly actions: readonly { readonly type: string; readonly target: string; readonly state: string }[];
+  readonly actions: readonly {
+    readonly type: string;
+    readonly target: string;
+    readonly state: string;
+  }[];
   readonly traceId: string | null;
   readonly error: { readonly code: string; readonly message: string } | null;
 }
@@ -62,7 +66,8 @@ export class Fates {
   read(lines: readonly LineRead[]): void {
     for (const line of lines) {
       this.#queue.push(line);
-      if ("digest" in line && !this.#outcomes.has(line.digest)) this.#outcomes.set(line.digest, null);
+      if ("digest" in line && !this.#outcomes.has(line.digest))
+        this.#outcomes.set(line.digest, null);
     }
     this.#release();
   }
@@ -87,7 +92,8 @@ export class Fates {
   #outcome(outcome: EventOutcome): void {
     if (!this.#outcomes.has(outcome.digest)) return;
     this.#outcomes.set(outcome.digest, outcome);
-    if (outcome.case !== null && !this.#cases.has(outcome.case)) this.#cases.set(outcome.case, null);
+    if (outcome.case !== null && !this.#cases.has(outcome.case))
+      this.#cases.set(outcome.case, null);
   }
 
   #case(summary: CaseSummary): void {
@@ -139,7 +145,10 @@ function lineOf(line: number, outcome: EventOutcome, summary: CaseSummary | null
   };
 }
 
-function rejected(line: number, { code, message }: Pick<FailureData, "code" | "message">): OutcomeLine {
+function rejected(
+  line: number,
+  { code, message }: Pick<FailureData, "code" | "message">,
+): OutcomeLine {
   return {
     type: "outcome",
     line,

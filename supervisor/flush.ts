@@ -100,7 +100,9 @@ export class Flusher {
     companion: { key: string; bytes: Uint8Array; position: Position } | null,
   ): Promise<void> {
     const { journal, mailbox, store } = this.#host.transport;
-    const written = new Map([...this.#state.residents].map(([actor, resident]) => [actor, resident.record]));
+    const written = new Map(
+      [...this.#state.residents].map(([actor, resident]) => [actor, resident.record]),
+    );
     const puts = this.#state.takeBehind();
     if (companion) await store.putBlob(companion.key, companion.bytes);
     await store.write(puts);

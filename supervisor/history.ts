@@ -26,7 +26,8 @@ function hashOf(body: Omit<HistoryEntry, "hash">): string {
 export function verifyChain(entries: readonly HistoryEntry[]): string {
   let prev = CHAIN_START;
   for (const [index, entry] of entries.entries()) {
-    const broken = (why: string): WatchfloorError => new WatchfloorError("evidence_broken", { n: index + 1, why });
+    const broken = (why: string): WatchfloorError =>
+      new WatchfloorError("evidence_broken", { n: index + 1, why });
     if (entry.n !== index + 1) throw broken(`it says it is entry ${String(entry.n).slice(0, 12)}`);
     if (entry.prev !== prev) throw broken("it does not name its predecessor's hash");
     const { hash, ...body } = entry;

@@ -46,7 +46,12 @@ export class Inlet {
   #unsubscribe: () => void = () => {};
   #checkpointed: { position: Position; at: number } = { position: 0, at: 0 };
 
-  constructor(state: ShardState, definition: ActorDefinition, host: InletHost, take: (items: readonly Item[]) => void) {
+  constructor(
+    state: ShardState,
+    definition: ActorDefinition,
+    host: InletHost,
+    take: (items: readonly Item[]) => void,
+  ) {
     this.#state = state;
     this.#definition = definition;
     this.#host = host;
@@ -72,14 +77,19 @@ export class Inlet {
       const entries = await this.#host.transport.mailbox.read(this.#state.shard, from, limit);
       if (entries.length === 0) break;
       const events = entries.filter((entry) => !isResolution(entry)).map((entry) => entry.envelope);
-      this.#companion.apply(events, events.map(() => false));
+      this.#companion.apply(
+        events,
+        events.map(() => false),
+      );
       from = entries.at(-1)!.position;
     }
   }
 
   begin(): void {
     this.#open = true;
-    this.#unsubscribe = this.#host.transport.mailbox.subscribe(this.#state.shard, () => this.ring());
+    this.#unsubscribe = this.#host.transport.mailbox.subscribe(this.#state.shard, () =>
+      this.ring(),
+    );
     this.ring();
   }
 
@@ -113,7 +123,11 @@ export class Inlet {
   async #read(): Promise<void> {
     while (this.#open && this.#mayRead()) {
       const limit = this.#definition.batchMax ?? LIMITS.mailboxReadMax;
-      const entries = await this.#host.transport.mailbox.read(this.#state.shard, this.#cursor, limit);
+      const entries = await this.#host.transport.mailbox.read(
+        this.#state.shard,
+        this.#cursor,
+        limit,
+      );
       if (entries.length === 0 || !this.#open) return;
       const taken = this.#companion ? alike(entries) : entries;
       const events = this.#companion !== null && !isResolution(taken[0]!);
@@ -133,7 +147,10 @@ export class Inlet {
     return entries
       .filter((entry) => !this.#state.mailboxApplied(entry.position))
       .map(({ position, envelope }) => {
-        const also = envelope.shard === null ? {} : { also: { shard: envelope.shard, seq: envelope.seq ?? 0 } };
+        const also =
+          envelope.shard === null
+            ? {}
+            : { also: { shard: envelope.shard, seq: envelope.seq ?? 0 } };
         const source: Source = { from: "mailbox", first: position, last: position, ...also };
         return { actor: envelope.to, source, input: { input: "envelope", envelope }, attempts: 0 };
       });
@@ -142,9 +159,16 @@ export class Inlet {
   async #batch(companion: Companion, entries: readonly MailboxEntry[]): Promise<Item[]> {
     const digests = entries.map((entry) => entry.envelope.id);
     const stored = await this.#host.transport.store.getMany("outcomes", digests);
-    const known = digests.map((digest, index) => stored[index] != null || this.#state.pendingOutcome(digest));
-    const data = companion.apply(entries.map((entry) => entry.envelope), known);
-    const kept = companion.keep().map(({ key, value }) => ({ table: "evidence" as const, key, value }));
+    const known = digests.map(
+      (digest, index) => stored[index] != null || this.#state.pendingOutcome(digest),
+    );
+    const data = companion.apply(
+      entries.map((entry) => entry.envelope),
+      known,
+    );
+    const kept = companion
+      .keep()
+      .map(({ key, value }) => ({ table: "evidence" as const, key, value }));
     if (kept.length > 0) await this.#host.transport.store.write(kept);
     const [first, last] = [entries[0]!.position, entries.at(-1)!.position];
     const actor = `${this.#definition.kind}/${this.#state.shard.split(".")[1]}` as ActorAddress;
@@ -161,7 +185,14 @@ export class Inlet {
       shard: null,
       seq: null,
     } as const;
-    return [{ actor, source: { from: "mailbox", first, last }, input: { input: "envelope", envelope }, attempts: 0 }];
+    return [
+      {
+        actor,
+        source: { from: "mailbox", first, last },
+        input: { input: "envelope", envelope },
+        attempts: 0,
+      },
+    ];
   }
 
   #blobKey(): string {
@@ -178,7 +209,11 @@ export class Inlet {
     if (grown === 0 || !due) return null;
     const head = Buffer.alloc(POSITION_BYTES);
     head.writeBigUInt64BE(BigInt(position));
-    return { key: this.#blobKey(), bytes: Buffer.concat([head, this.#companion.checkpoint()]), position };
+    return {
+      key: this.#blobKey(),
+      bytes: Buffer.concat([head, this.#companion.checkpoint()]),
+      position,
+    };
   }
 
   checkpointed(position: Position): void {

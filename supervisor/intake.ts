@@ -21,11 +21,11 @@ export interface IntakeOptions {
 }
 
 /** Trace id of an event: of its digest, so that it is the same whoever computes it. */
-export function traceIdOf(digest: string): string {
+function traceIdOf(digest: string): string {
   return digest.slice(0, 32);
 }
 
-export function traceparentOf(digest: string): string {
+function traceparentOf(digest: string): string {
   return `00-${traceIdOf(digest)}-${digest.slice(32, 48)}-01`;
 }
 

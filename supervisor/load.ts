@@ -29,7 +29,11 @@ export async function loadActors(
   for (const [index, actor] of actors.entries()) {
     const record = (stored[index] ?? null) as unknown as ActorRecord | null;
     state.loaded(actor, record);
-    if (record) state.residents.set(actor, { record: readable(definition, host, actor, record), snapshot: null });
+    if (record)
+      state.residents.set(actor, {
+        record: readable(definition, host, actor, record),
+        snapshot: null,
+      });
   }
 }
 
@@ -46,7 +50,11 @@ export function readable(
     const context = migrate(record.snapshot.context);
     return { ...record, version: definition.version, snapshot: { ...record.snapshot, context } };
   }
-  const error = new WatchfloorError("unknown_version", { actor, found: record.version, known: definition.version });
+  const error = new WatchfloorError("unknown_version", {
+    actor,
+    found: record.version,
+    known: definition.version,
+  });
   host.alarm(error);
   return { ...record, setAside: toFailure(error, actor) };
 }

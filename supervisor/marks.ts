@@ -4,9 +4,6 @@
  */
 import type { Mark } from "./record.ts";
 
-/** Beyond this an actor that holds up its shard's mark has its oldest envelope dead-lettered. */
-export const AHEAD_MAX = 4_096;
-
 export class Marks {
   readonly #marks = new Map<string, { mark: number; ahead: Set<number> }>();
 
@@ -34,10 +31,6 @@ export class Marks {
 
   mark(sender: string): number {
     return this.#marks.get(sender)?.mark ?? 0;
-  }
-
-  ahead(sender: string): number {
-    return this.#marks.get(sender)?.ahead.size ?? 0;
   }
 
   toJSON(): Record<string, Mark> {

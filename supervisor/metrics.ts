@@ -26,10 +26,18 @@ export function createMetrics(runner: () => Runner | null): Metrics {
   const events = counter("events_total", "Accepted events by what the gate decided.", ["gate"]);
   const rejected = counter("events_rejected_total", "Lines and posts that were no event.", []);
   const turns = counter("turns_total", "Committed turns by agent kind.", ["kind"]);
-  const faults = counter("faults_total", "Turns that failed, by what became of them.", ["kind", "outcome"]);
-  const verdicts = counter("verdicts_total", "Cases by the verdict they settled with.", ["verdict"]);
+  const faults = counter("faults_total", "Turns that failed, by what became of them.", [
+    "kind",
+    "outcome",
+  ]);
+  const verdicts = counter("verdicts_total", "Cases by the verdict they settled with.", [
+    "verdict",
+  ]);
   const alarms = counter("alarms_total", "Alarms of the runtime by error code.", ["code"]);
-  const http = counter("http_answers_total", "HTTP answers by route and status.", ["route", "status"]);
+  const http = counter("http_answers_total", "HTTP answers by route and status.", [
+    "route",
+    "status",
+  ]);
   const tokens = counter("model_tokens_total", "Model tokens by direction.", ["direction"]);
   const calls = new Histogram({
     name: "watchfloor_call_duration_seconds",
@@ -71,7 +79,11 @@ export function createMetrics(runner: () => Runner | null): Metrics {
 }
 
 /** Counts a case once for each verdict it settles with; remembers only cases that still move. */
-function countVerdict(verdicts: Counter, settled: Map<string, string>, record: JournalRecord & { r: "turn" }): void {
+function countVerdict(
+  verdicts: Counter,
+  settled: Map<string, string>,
+  record: JournalRecord & { r: "turn" },
+): void {
   const { summary } = record;
   if (!summary?.verdict || !isSettled(summary)) return;
   if (settled.get(summary.case) === summary.verdict) return;
@@ -81,7 +93,8 @@ function countVerdict(verdicts: Counter, settled: Map<string, string>, record: J
 }
 
 function countTokens(tokens: Counter, value: unknown): void {
-  const usage = (value as { usage?: { inputTokens?: number; outputTokens?: number } } | null)?.usage;
+  const usage = (value as { usage?: { inputTokens?: number; outputTokens?: number } } | null)
+    ?.usage;
   tokens.inc({ direction: "input" }, usage?.inputTokens ?? 0);
   tokens.inc({ direction: "output" }, usage?.outputTokens ?? 0);
 }
@@ -102,7 +115,13 @@ function gauges(registers: Registry[], runner: () => Runner | null): void {
   gauge("calls_running", "Tool calls under way.", (r) => r.gauges().calls);
   gauge("timers_armed", "Durable timers that wait.", (r) => r.gauges().timers);
   gauge("actors_resident", "Actors in memory.", (r) => r.gauges().residents);
-  gauge("outbox_unsettled", "Envelopes sent and not yet applied by their receiver.", (r) => r.gauges().unsettled);
+  gauge(
+    "outbox_unsettled",
+    "Envelopes sent and not yet applied by their receiver.",
+    (r) => r.gauges().unsettled,
+  );
   gauge("ready", "1 while the runner takes events.", (r) => (r.ready ? 1 : 0));
-  gauge("resident_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
+  gauge("resident_memory_bytes", "Resident memory of the process.", () =>
+    process.memoryUsage.rss(),
+  );
 }

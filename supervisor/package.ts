@@ -13,7 +13,8 @@ export function packageFile(path: string): string {
 }
 
 function findRoot(from: string): string {
-  const found = existsSync(join(from, "package.json")) && existsSync(join(from, "actors", "agents"));
+  const found =
+    existsSync(join(from, "package.json")) && existsSync(join(from, "actors", "agents"));
   if (found || dirname(from) === from) return from;
   return findRoot(dirname(from));
 }

@@ -2,9 +2,7 @@
  * The boundary of: which shard an actor lives on. The count is fixed at first start.
  */
 import { createHash } from "node:crypto";
-import { idOf, KINDS, kindOf, type ActorAddress, type Kind } from "../machines/protocol.ts";
-
-export const SHARDS_PER_KIND = 4;
+import { idOf, kindOf, type ActorAddress, type Kind } from "../machines/protocol.ts";
 
 /** An id of digits names its shard (ingest's slices); any other is hashed. */
 export function shardOf(address: ActorAddress, shardCount: number): string {
@@ -19,9 +17,4 @@ export function sliceOf(key: string, shardCount: number): number {
 
 export function shardsOf(kinds: readonly Kind[], shardCount: number): string[] {
   return kinds.flatMap((kind) => Array.from({ length: shardCount }, (_, n) => `${kind}.${n}`));
-}
-
-export function isActorAddress(text: string): text is ActorAddress {
-  const slash = text.indexOf("/");
-  return slash > 0 && slash < text.length - 1 && (KINDS as readonly string[]).includes(text.slice(0, slash));
 }

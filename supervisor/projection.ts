@@ -10,7 +10,6 @@ const json = (value: unknown): Json => value as Json;
 const digits = (n: number, width: number): string => String(Math.trunc(n)).padStart(width, "0");
 
 export const historyKey = (caseId: string, n: number): string => `${caseId}/${digits(n, 8)}`;
-export const timersPrefix = (shard: string): string => `${shard}/`;
 
 /** @param before the actor's record that the index still speaks of. */
 export function project(shard: string, record: JournalRecord, before: ActorRecord | null): Put[] {
@@ -23,9 +22,17 @@ export function project(shard: string, record: JournalRecord, before: ActorRecor
           { table: "traces", key: outcome.traceId, value: outcome.case ?? outcome.digest },
         ]),
         ...(record.history
-          ? [{ table: "history", key: historyKey(record.history.case, record.history.n), value: json(record.history) } as const]
+          ? [
+              {
+                table: "history",
+                key: historyKey(record.history.case, record.history.n),
+                value: json(record.history),
+              } as const,
+            ]
           : []),
-        ...(record.summary ? [{ table: "cases", key: record.summary.case, value: json(record.summary) } as const] : []),
+        ...(record.summary
+          ? [{ table: "cases", key: record.summary.case, value: json(record.summary) } as const]
+          : []),
       ];
     case "failure":
       return actorPuts(shard, record.actor, record.record, before);
@@ -46,7 +53,12 @@ export function project(shard: string, record: JournalRecord, before: ActorRecor
   }
 }
 
-function actorPuts(shard: string, actor: ActorAddress, after: ActorRecord, before: ActorRecord | null): Put[] {
+function actorPuts(
+  shard: string,
+  actor: ActorAddress,
+  after: ActorRecord,
+  before: ActorRecord | null,
+): Put[] {
   return [
     { table: "actors", key: actor, value: json(after) },
     ...indexPuts("timers", timerKeys(shard, actor, before), timerKeys(shard, actor, after)),
@@ -59,12 +71,20 @@ function timerKeys(shard: string, actor: ActorAddress, record: ActorRecord | nul
 }
 
 function callKeys(shard: string, actor: ActorAddress, record: ActorRecord | null): string[] {
-  return (record?.calls ?? []).filter((call) => call.kind === "tool").map(() => `${shard}/${actor}`);
+  return (record?.calls ?? [])
+    .filter((call) => call.kind === "tool")
+    .map(() => `${shard}/${actor}`);
 }
 
-function indexPuts(table: "timers" | "calls", before: readonly string[], after: readonly string[]): Put[] {
+function indexPuts(
+  table: "timers" | "calls",
+  before: readonly string[],
+  after: readonly string[],
+): Put[] {
   return [
-    ...before.filter((key) => !after.includes(key)).map((key): Put => ({ table, key, value: null })),
+    ...before
+      .filter((key) => !after.includes(key))
+      .map((key): Put => ({ table, key, value: null })),
     ...after.filter((key) => !before.includes(key)).map((key): Put => ({ table, key, value: 1 })),
   ];
 }

@@ -111,7 +111,7 @@ export interface TurnRecord {
 }
 
 /** An envelope that changed nothing: its actor had ended, or nobody waited for it any more. */
-export interface DropRecord {
+interface DropRecord {
   readonly r: "drop";
   readonly at: number;
   readonly actor: ActorAddress;
@@ -122,7 +122,7 @@ export interface DropRecord {
 }
 
 /** A failed turn that will be tried again: counted durably, or a crash loop would reset it. */
-export interface FailureRecord {
+interface FailureRecord {
   readonly r: "failure";
   readonly at: number;
   readonly actor: ActorAddress;
@@ -140,7 +140,7 @@ export interface DeadLetter {
   readonly at: number;
 }
 
-export interface DeadRecord {
+interface DeadRecord {
   readonly r: "dead";
   readonly at: number;
   readonly actor: ActorAddress;
@@ -151,7 +151,7 @@ export interface DeadRecord {
 }
 
 /** A person resolved a dead letter; a retry is followed by the turn itself in the same append. */
-export interface ResolvedRecord {
+interface ResolvedRecord {
   readonly r: "resolved";
   readonly at: number;
   readonly actor: ActorAddress;
@@ -161,7 +161,7 @@ export interface ResolvedRecord {
   readonly record: ActorRecord | null;
 }
 
-export interface ClaimRecord {
+interface ClaimRecord {
   readonly r: "claim";
   readonly at: number;
   readonly format: number;

@@ -45,7 +45,12 @@ export async function recoverShard(
 ): Promise<Recovered> {
   const { journal } = host.transport;
   const before = await journal.last(shard);
-  const claim = { r: "claim", at: host.clock.now(), format: RECORD_FORMAT, runner: host.runnerId } as const;
+  const claim = {
+    r: "claim",
+    at: host.clock.now(),
+    format: RECORD_FORMAT,
+    runner: host.runnerId,
+  } as const;
   const { clock, random } = host;
   const last = await appendSurely({ journal, clock, random }, shard, before, [encodeRecord(claim)]);
   const stored = await readTail(host, shard, last);
@@ -53,7 +58,10 @@ export async function recoverShard(
   const changed = replay(state, tail);
   const waiting = await outstanding(shard, definition, host, changed);
   for (const [actor, record] of changed) {
-    state.residents.set(actor, { record: readable(definition, host, actor, record), snapshot: null });
+    state.residents.set(actor, {
+      record: readable(definition, host, actor, record),
+      snapshot: null,
+    });
   }
   return { last, tail: stored.length, waiting };
 }
@@ -71,7 +79,11 @@ async function readTail(host: RecoverHost, shard: string, last: Position): Promi
   // Each append names its predecessor: a hole means that the log is not one log.
   for (const [index, record] of records.entries()) {
     if (index > 0 && record.position !== records[index - 1]!.position + 1) {
-      throw new WatchfloorError("record_unreadable", { shard, position: record.position, why: "its predecessor is missing" });
+      throw new WatchfloorError("record_unreadable", {
+        shard,
+        position: record.position,
+        why: "its predecessor is missing",
+      });
     }
   }
   return records;
@@ -85,11 +97,17 @@ function decodeTail(
   return stored.flatMap(({ position, text }) => {
     const record = decodeRecord(text);
     if ("unreadable" in record) {
-      host.alarm(new WatchfloorError("record_unreadable", { shard, position, why: record.unreadable }));
+      host.alarm(
+        new WatchfloorError("record_unreadable", { shard, position, why: record.unreadable }),
+      );
       return [];
     }
     if (record.r === "claim" && record.format > RECORD_FORMAT) {
-      throw new WatchfloorError("data_newer", { path: shard, found: record.format, known: RECORD_FORMAT });
+      throw new WatchfloorError("data_newer", {
+        path: shard,
+        found: record.format,
+        known: RECORD_FORMAT,
+      });
     }
     return [{ position, record }];
   });
@@ -100,7 +118,9 @@ function replay(
   state: ShardState,
   tail: readonly { position: Position; record: JournalRecord }[],
 ): Map<ActorAddress, ActorRecord> {
-  const checkpoint = tail.map(({ record }) => record).findLast((record) => record.r === "checkpoint");
+  const checkpoint = tail
+    .map(({ record }) => record)
+    .findLast((record) => record.r === "checkpoint");
   if (checkpoint) state.restoreCheckpoint(checkpoint as CheckpointRecord);
   const after = (checkpoint as CheckpointRecord | undefined)?.upTo ?? 0;
   const changed = new Map<ActorAddress, ActorRecord>();

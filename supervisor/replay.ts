@@ -10,7 +10,8 @@ import type { Clock } from "../transports/ports.ts";
 import type { Fates, LineRead } from "./fates.ts";
 import type { Intake, Origin } from "./intake.ts";
 
-const BATCH_LINES = 256;
+/** Small, so that turns get their share of the thread while a file is read. */
+const BATCH_LINES = 64;
 /** Reading waits while more lines than this wait for their fate. */
 const PENDING_MAX = 50_000;
 const PAUSE_MS = 20;
@@ -89,7 +90,10 @@ function parseLine(line: SourceLine): FalcoEvent | WatchfloorError {
   }
 }
 
-async function withoutRecorded(events: readonly FalcoEvent[], deps: ReplayDeps): Promise<FalcoEvent[]> {
+async function withoutRecorded(
+  events: readonly FalcoEvent[],
+  deps: ReplayDeps,
+): Promise<FalcoEvent[]> {
   const recorded = await deps.intake.recorded(events.map((event) => event.digest));
   const known = recorded.filter((outcome) => outcome !== null);
   if (known.length > 0) {
@@ -104,7 +108,11 @@ async function withoutRecorded(events: readonly FalcoEvent[], deps: ReplayDeps):
 async function acceptPatiently(events: readonly FalcoEvent[], deps: ReplayDeps): Promise<void> {
   while (!deps.stopped()) {
     try {
-      return await deps.intake.accept(events, deps.origin, deps.origin === "sample" ? "sample" : "replay");
+      return await deps.intake.accept(
+        events,
+        deps.origin,
+        deps.origin === "sample" ? "sample" : "replay",
+      );
     } catch (error) {
       if (!(error instanceof WatchfloorError) || error.code !== "mailbox_full") throw error;
       await pause(deps.clock);

@@ -41,6 +41,12 @@ export function decideRestart(
 }
 
 /** Failures worth remembering: those within the period, and no more than decide anything. */
-export function rememberFailure(policy: RestartPolicy, failedAt: readonly number[], now: number): number[] {
-  return [...failedAt.filter((at) => at > now - policy.periodMs), now].slice(-(policy.intensityMax + 1));
+export function rememberFailure(
+  policy: RestartPolicy,
+  failedAt: readonly number[],
+  now: number,
+): number[] {
+  return [...failedAt.filter((at) => at > now - policy.periodMs), now].slice(
+    -(policy.intensityMax + 1),
+  );
 }

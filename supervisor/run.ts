@@ -12,6 +12,7 @@ import { generateSampleDay } from "../transports/sample/day.ts";
 import { composeFloor, type Floor } from "./compose.ts";
 import { unusedSettings, type Config } from "./config.ts";
 import { Fates } from "./fates.ts";
+import type { FirstModel } from "./first-model.ts";
 import { createInspection, type Inspection } from "./inspection.ts";
 import { replay, type ReplayCounts } from "./replay.ts";
 import { Screen } from "./screen.ts";
@@ -23,7 +24,7 @@ const EXIT = { ok: 0, failed: 1, nothingReadable: 2 } as const;
 const SAMPLE_DONE = "sample.finished";
 
 /** Runs until it is told to stop, or is idle with `--exit-when-idle`. The exit code. */
-export async function runCommand(config: Config): Promise<number> {
+export async function runCommand(config: Config, firstModel: FirstModel): Promise<number> {
   const screen = new Screen(process.stdout, systemClock, process.env["NO_COLOR"] === undefined);
   const tally = new Tally();
   const fates = new Fates((line) => {
@@ -34,8 +35,13 @@ export async function runCommand(config: Config): Promise<number> {
   for (const line of unusedSettings(config)) say(config, screen, line);
   const floor = await composeFloor(config, {
     sink: config.json ? { deliver: async () => {} } : screen,
-    observers: [screen, { committed: (_, records) => fates.observe(records) }, ...(inspection ? [inspection.observer] : [])],
+    observers: [
+      screen,
+      { committed: (_, records) => fates.observe(records) },
+      ...(inspection ? [inspection.observer] : []),
+    ],
     say: (line) => say(config, screen, line),
+    firstModel,
   });
   const stop = stopSignal(floor);
   try {
@@ -53,7 +59,11 @@ export async function runCommand(config: Config): Promise<number> {
 
 async function openInspection(config: Config, screen: Screen): Promise<Inspection | null> {
   if (!config.inspect.enabled) return null;
-  const inspection = await createInspection({ host: "127.0.0.1", port: config.inspect.port, clock: systemClock });
+  const inspection = await createInspection({
+    host: "127.0.0.1",
+    port: config.inspect.port,
+    clock: systemClock,
+  });
   say(config, screen, inspection.announcement);
   return inspection;
 }
@@ -149,14 +159,19 @@ interface ChosenSource {
 
 async function chooseSource(config: Config, floor: Floor): Promise<ChosenSource | null> {
   if (config.replay !== null) {
-    return { lines: readLines(config.replay === "-" ? process.stdin : config.replay), origin: "live" };
+    return {
+      lines: readLines(config.replay === "-" ? process.stdin : config.replay),
+      origin: "live",
+    };
   }
   if (!floor.runner.hosts("ingest") || !wantsSample(config)) return null;
   if ((await floor.setting(SAMPLE_DONE)) === config.sampleSeed && !config.exitWhenIdle) {
     floor.say("The sample day was replayed in an earlier run; waiting for events.");
     return null;
   }
-  floor.say("No source is configured: replaying the bundled sample day against the simulated cluster (mode enforce, for the sample only).");
+  floor.say(
+    "No source is configured: replaying the bundled sample day against the simulated cluster (mode enforce, for the sample only).",
+  );
   return { lines: numbered(generateSampleDay(config.sampleSeed)), origin: "sample" };
 }
 
@@ -205,7 +220,9 @@ function pause(): Promise<void> {
 
 function exitCode(config: Config, counts: ReplayCounts): number {
   if (config.replay === null || counts.rejected < counts.lines) return EXIT.ok;
-  process.stderr.write(`${new WatchfloorError("nothing_readable", { source: sourceName(config) }).message}\n`);
+  process.stderr.write(
+    `${new WatchfloorError("nothing_readable", { source: sourceName(config) }).message}\n`,
+  );
   return EXIT.nothingReadable;
 }
 

@@ -48,7 +48,9 @@ export class Runner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#calls = new CallRunner(options.clock, (report) => this.#called(report));
-    this.#timers = new Timers(options.clock, (actor, timer) => this.#shardFor(actor)?.fire(actor, timer));
+    this.#timers = new Timers(options.clock, (actor, timer) =>
+      this.#shardFor(actor)?.fire(actor, timer),
+    );
     const host = this.#host();
     for (const id of shardsOf([...options.definitions.keys()], options.shardCount)) {
       const definition = options.definitions.get(id.split(".")[0] as Kind)!;
@@ -60,7 +62,8 @@ export class Runner {
     const shards = [...this.#shards.values()];
     const recovered = await Promise.all(shards.map((shard) => shard.open()));
     await this.flush();
-    for (const shard of shards) for (const envelope of shard.state.unsettled.values()) this.#deliver(envelope);
+    for (const shard of shards)
+      for (const envelope of shard.state.unsettled.values()) this.#deliver(envelope);
     for (const [index, { waiting }] of recovered.entries()) {
       for (const [actor, record] of waiting) this.#resume(shards[index]!.definition, actor, record);
     }
@@ -90,13 +93,25 @@ export class Runner {
     return true;
   }
 
-  gauges(): { backlog: number; calls: number; timers: number; residents: number; unsettled: number } {
+  gauges(): {
+    backlog: number;
+    calls: number;
+    timers: number;
+    residents: number;
+    unsettled: number;
+  } {
     let [residents, unsettled] = [0, 0];
     for (const { state } of this.#shards.values()) {
       residents += state.residents.size;
       unsettled += state.unsettled.size;
     }
-    return { backlog: this.backlog, calls: this.#calls.running, timers: this.#timers.size, residents, unsettled };
+    return {
+      backlog: this.backlog,
+      calls: this.#calls.running,
+      timers: this.#timers.size,
+      residents,
+      unsettled,
+    };
   }
 
   hosts(kind: Kind): boolean {
@@ -105,7 +120,8 @@ export class Runner {
 
   /** Writes what is behind the journals, so that the store alone says it. */
   async flush(): Promise<void> {
-    await Promise.all([...this.#shards.values()].map((shard) => (shard.state.behind > 0 ? shard.flush() : null)));
+    const behind = [...this.#shards.values()].filter((shard) => shard.state.behind > 0);
+    await Promise.all(behind.map((shard) => shard.flush()));
   }
 
   /** Ends in order; what is unfinished stays recorded and goes on at the next start. */
@@ -166,7 +182,13 @@ export class Runner {
     this.#timers.set(actor, record.timers as ArmedTimer[]);
     for (const call of record.calls) {
       if (call.kind !== "tool") continue;
-      const order: CallOrder = { actor, call, case: record.case, traceparent: record.traceparent, recovered: true };
+      const order: CallOrder = {
+        actor,
+        call,
+        case: record.case,
+        traceparent: record.traceparent,
+        recovered: true,
+      };
       this.#calls.start(definition, order);
     }
   }

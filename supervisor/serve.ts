@@ -40,7 +40,9 @@ async function openControl(config: Config, floor: Floor): Promise<() => Promise<
     random: systemRandom,
     handle: async (command, person) => {
       const ports = { reader, mailbox, shardCount: config.shards };
-      return { ...(await publishCommand(ports, command, person, `cmd-${randomHex(systemRandom, 4)}`)) };
+      return {
+        ...(await publishCommand(ports, command, person, `cmd-${randomHex(systemRandom, 4)}`)),
+      };
     },
     status: () => ({ pid: process.pid, ...floor.ready(), ...floor.runner.gauges() }),
   });
@@ -66,6 +68,8 @@ async function openHttp(config: Config, floor: Floor): Promise<() => Promise<voi
   const address = await server.listen();
   const shown = address.host.includes(":") ? `[${address.host}]` : address.host;
   const events = secretPath ? "the secret path" : "/falco";
-  floor.say(`Listening on ${tls ? "https" : "http"}://${shown}:${address.port}: events on ${events}; /livez, /readyz, /metrics.`);
+  floor.say(
+    `Listening on ${tls ? "https" : "http"}://${shown}:${address.port}: events on ${events}; /livez, /readyz, /metrics.`,
+  );
   return () => server.close(LIMITS.drainMs / 2);
 }

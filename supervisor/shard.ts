@@ -17,7 +17,13 @@ import { Flusher } from "./flush.ts";
 import { LIMITS } from "./limits.ts";
 import { loadActors } from "./load.ts";
 import { Inlet } from "./inlet.ts";
-import { encodeRecord, type ArmedTimer, type CallOutcome, type JournalRecord, type OutstandingCall } from "./record.ts";
+import {
+  encodeRecord,
+  type ArmedTimer,
+  type CallOutcome,
+  type JournalRecord,
+  type OutstandingCall,
+} from "./record.ts";
 import { recoverShard, type Recovered } from "./recover.ts";
 import { settleKey, ShardState } from "./state.ts";
 
@@ -69,7 +75,11 @@ export class Shard {
       last: () => this.#last,
       append: (record) => this.#note(record),
       between: () => this.#pumping === null,
-      awaited: () => new Set([...this.#held.keys(), ...[...this.#ready, ...this.#taken].map((item) => item.actor)]),
+      awaited: () =>
+        new Set([
+          ...this.#held.keys(),
+          ...[...this.#ready, ...this.#taken].map((item) => item.actor),
+        ]),
     });
   }
 
@@ -111,7 +121,9 @@ export class Shard {
 
   receive(envelope: Envelope): void {
     const source = { from: "shard", shard: envelope.shard ?? "", seq: envelope.seq ?? 0 } as const;
-    this.enqueue([{ actor: envelope.to, source, input: { input: "envelope", envelope }, attempts: 0 }]);
+    this.enqueue([
+      { actor: envelope.to, source, input: { input: "envelope", envelope }, attempts: 0 },
+    ]);
   }
 
   finishCall(actor: ActorAddress, call: OutstandingCall, result: CallOutcome): void {
@@ -240,10 +252,18 @@ export class Shard {
     pack: readonly { item: Item; applied: Applied }[],
     notes: readonly { record: JournalRecord; appended: (at: Position) => void }[],
   ): Promise<void> {
-    const texts = [...pack.flatMap(({ applied }) => applied.texts), ...notes.map((note) => encodeRecord(note.record))];
+    const texts = [
+      ...pack.flatMap(({ applied }) => applied.texts),
+      ...notes.map((note) => encodeRecord(note.record)),
+    ];
     if (texts.length === 0) return;
     const { transport, clock, random } = this.#host;
-    this.#last = await appendSurely({ journal: transport.journal, clock, random }, this.id, this.#last, texts);
+    this.#last = await appendSurely(
+      { journal: transport.journal, clock, random },
+      this.id,
+      this.#last,
+      texts,
+    );
     for (const note of notes) note.appended(this.#last);
     this.#release(pack);
   }
@@ -256,12 +276,16 @@ export class Shard {
       for (const call of applied.cancelled) this.#host.cancelCall(call.id);
       for (const call of applied.started) this.#start(applied.actor, call);
     }
-    this.#host.committed(this.id, pack.flatMap(({ applied }) => applied.records));
+    this.#host.committed(
+      this.id,
+      pack.flatMap(({ applied }) => applied.records),
+    );
   }
 
   #settleInput(item: Item): void {
     if (item.source.from === "mailbox") this.#inlet.committed();
-    if (item.source.from === "shard" && item.input.input === "envelope") this.#host.settled(item.input.envelope);
+    if (item.source.from === "shard" && item.input.input === "envelope")
+      this.#host.settled(item.input.envelope);
   }
 
   #hand(record: JournalRecord): void {
@@ -274,6 +298,12 @@ export class Shard {
     const record = this.#state.residents.get(actor)?.record;
     if (!record?.calls.some((outstanding) => outstanding.id === call.id)) return;
     const { case: caseId, traceparent } = record;
-    this.#host.startCall(this.definition, { actor, call, case: caseId, traceparent, recovered: false });
+    this.#host.startCall(this.definition, {
+      actor,
+      call,
+      case: caseId,
+      traceparent,
+      recovered: false,
+    });
   }
 }

@@ -69,7 +69,8 @@ export class ShardState {
   absorb(record: JournalRecord): void {
     if ("actor" in record) {
       const before = this.#indexed.get(record.actor) ?? null;
-      for (const put of project(this.shard, record, before)) this.#behind.set(`${put.table}\n${put.key}`, put);
+      for (const put of project(this.shard, record, before))
+        this.#behind.set(`${put.table}\n${put.key}`, put);
       if ("record" in record && record.record) this.#indexed.set(record.actor, record.record);
     }
     if ("source" in record) this.markApplied(record.source);

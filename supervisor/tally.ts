@@ -26,7 +26,14 @@ export interface CaseSource {
 }
 
 export class Tally {
-  readonly #gates: Record<Gate, number> = { screened: 0, forwarded: 0, grouped: 0, duplicate: 0, internal: 0, rejected: 0 };
+  readonly #gates: Record<Gate, number> = {
+    screened: 0,
+    forwarded: 0,
+    grouped: 0,
+    duplicate: 0,
+    internal: 0,
+    rejected: 0,
+  };
   readonly #cases = new Set<string>();
 
   count(line: OutcomeLine): void {
@@ -45,9 +52,14 @@ export class Tally {
       cases: cases.length,
       verdicts,
       undecided: cases.filter((summary) => summary.verdict === null).length,
-      waiting: cases.filter((summary) => summary.state === "awaiting_human").map((summary) => summary.case),
+      waiting: cases
+        .filter((summary) => summary.state === "awaiting_human")
+        .map((summary) => summary.case),
       analystCalls: floor.analystCalls(),
-      modelTokens: cases.reduce((sum, { usage }) => sum + usage.inputTokens + usage.outputTokens, 0),
+      modelTokens: cases.reduce(
+        (sum, { usage }) => sum + usage.inputTokens + usage.outputTokens,
+        0,
+      ),
       modelCostMicroUsd: cases.reduce((sum, { usage }) => sum + usage.costMicroUsd, 0),
     };
   }
@@ -55,12 +67,18 @@ export class Tally {
   /** The same for people. */
   lines(summary: Summary): string[] {
     const { gates, verdicts, waiting } = summary;
-    const events = Object.entries(gates).filter(([, n]) => n > 0).map(([gate, n]) => `${n} ${gate}`);
+    const events = Object.entries(gates)
+      .filter(([, n]) => n > 0)
+      .map(([gate, n]) => `${n} ${gate}`);
     const [first] = waiting;
     return [
       `${summary.lines} lines read: ${events.join(", ")}.`,
       `${summary.cases} cases: ${verdicts.auto_execute} auto_execute, ${verdicts.auto_reject} auto_reject, ${verdicts.escalate} escalate; ${summary.analystCalls} readings by the analyst.`,
-      ...(first ? [`${waiting.length} wait for a person: watchfloor cases --waiting, then watchfloor case ${first}`] : []),
+      ...(first
+        ? [
+            `${waiting.length} wait for a person: watchfloor cases --waiting, then watchfloor case ${first}`,
+          ]
+        : []),
     ];
   }
 }

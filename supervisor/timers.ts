@@ -61,7 +61,9 @@ export class Timers {
     this.#cancelClock = null;
     this.#armedFor = next;
     if (next === Infinity) return;
-    this.#cancelClock = this.#clock.after(Math.max(0, next - this.#clock.now()), () => this.#ring());
+    this.#cancelClock = this.#clock.after(Math.max(0, next - this.#clock.now()), () =>
+      this.#ring(),
+    );
   }
 
   #ring(): void {

@@ -19,7 +19,13 @@ import {
 import type { EventOutcome } from "../machines/vocabulary.ts";
 import { activeInvokes, begin, persist, stateName, step, type Wish } from "./chart.ts";
 import { chain } from "./history.ts";
-import type { ActorRecord, ArmedTimer, HistoryEntry, OutstandingCall, TurnInput } from "./record.ts";
+import type {
+  ActorRecord,
+  ArmedTimer,
+  HistoryEntry,
+  OutstandingCall,
+  TurnInput,
+} from "./record.ts";
 
 /** An envelope of the outbox before its shard numbers it. */
 export interface Draft extends Outgoing {
@@ -80,7 +86,12 @@ export function takeTurn(
   const event = eventOf(context, before, input);
   const opened = resident
     ? { snapshot: resident, wishes: [] }
-    : begin(definition.machine, { address, case: before.case, traceparent: before.traceparent, at });
+    : begin(definition.machine, {
+        address,
+        case: before.case,
+        traceparent: before.traceparent,
+        at,
+      });
   const stepped = step(definition.machine, opened.snapshot, event.object);
   const wishes = [...opened.wishes, ...stepped.wishes];
   const book = bookkeep(context, before, input, stepped.snapshot, wishes);
@@ -99,7 +110,19 @@ export function takeTurn(
   };
   const outcomes = wishes.flatMap((wish) => (wish.wish === "record" ? wish.outcomes : []));
   const { drafts, started, cancelled } = book;
-  return { snapshot: stepped.snapshot, record, event: event.name, cause: event.cause, was, is, drafts, started, cancelled, outcomes, history };
+  return {
+    snapshot: stepped.snapshot,
+    record,
+    event: event.name,
+    cause: event.cause,
+    was,
+    is,
+    drafts,
+    started,
+    cancelled,
+    outcomes,
+    history,
+  };
 }
 
 interface TurnEvent {
@@ -114,7 +137,15 @@ function eventOf(context: TurnContext, before: ActorRecord, input: TurnInput): T
   const { at, random } = context;
   if (input.input === "envelope") {
     const { id, from, type, data, traceparent, replyTo } = input.envelope;
-    const meta: EventMeta = { id, from, at, random, case: input.envelope.case, traceparent, replyTo };
+    const meta: EventMeta = {
+      id,
+      from,
+      at,
+      random,
+      case: input.envelope.case,
+      traceparent,
+      replyTo,
+    };
     return { name: type, cause: id, object: { type, data, meta }, data, meta };
   }
   if (input.input === "timer") {
@@ -127,13 +158,25 @@ function eventOf(context: TurnContext, before: ActorRecord, input: TurnInput): T
       traceparent: before.traceparent,
       replyTo: null,
     };
-    return { name: input.timer.name, cause: meta.id, object: { type: input.timer.name, meta }, data: null, meta };
+    return {
+      name: input.timer.name,
+      cause: meta.id,
+      object: { type: input.timer.name, meta },
+      data: null,
+      meta,
+    };
   }
   const { call, result } = input;
   const durationMs = Math.max(0, at - call.at);
   const [type, payload] = result.ok
-    ? [`xstate.done.actor.${call.invoke}`, { output: { value: result.value, at, random, durationMs } }]
-    : [`xstate.error.actor.${call.invoke}`, { error: { ...result.failure, at, random, durationMs } }];
+    ? [
+        `xstate.done.actor.${call.invoke}`,
+        { output: { value: result.value, at, random, durationMs } },
+      ]
+    : [
+        `xstate.error.actor.${call.invoke}`,
+        { error: { ...result.failure, at, random, durationMs } },
+      ];
   const data = result.ok ? result.value : (result.failure as unknown as Json);
   return { name: type, cause: call.id, object: { type, ...payload }, data, meta: null };
 }
@@ -155,7 +198,9 @@ function bookkeep(
   wishes: readonly Wish[],
 ): Books {
   const spent = input.input === "result" ? input.call.id : null;
-  const calls = new Map(before.calls.filter((call) => call.id !== spent).map((call) => [call.invoke, call]));
+  const calls = new Map(
+    before.calls.filter((call) => call.id !== spent).map((call) => [call.invoke, call]),
+  );
   const timers = new Map(before.timers.map((timer) => [timer.name, timer]));
   if (input.input === "timer") timers.delete(input.timer.name);
   const drafts: Draft[] = [];
@@ -166,22 +211,33 @@ function bookkeep(
       const call = callOf(context, before, wish, started.length);
       calls.set(wish.invoke, call);
       started.push(call);
-      if (call.kind === "ask") drafts.push(askDraft(context, call, wish.input as unknown as AskInput, timers, armedInTurn));
+      if (call.kind === "ask")
+        drafts.push(
+          askDraft(context, call, wish.input as unknown as AskInput, timers, armedInTurn),
+        );
     } else if (wish.wish === "arm") {
       timers.set(wish.name, { name: wish.name, dueAt: context.at + wish.delayMs, armedInTurn });
     } else if (wish.wish === "disarm") timers.delete(wish.name);
-    else if (wish.wish === "tell") drafts.push(...wish.messages.map((message) => ({ ...message, replyTo: null })));
+    else if (wish.wish === "tell")
+      drafts.push(...wish.messages.map((message) => ({ ...message, replyTo: null })));
     else if (wish.wish === "reply") drafts.push(replyDraft(wish.reply));
   }
   const active = activeInvokes(snapshot);
   const kept = [...calls.values()].filter((call) => active.has(call.invoke));
   const keptIds = new Set(kept.map((call) => call.id));
   const cancelled = before.calls.filter((call) => call.id !== spent && !keptIds.has(call.id));
-  drafts.push(...cancelled.concat(timedOutAsk(input)).filter((call) => call.kind === "ask").map(cancelDraft));
+  drafts.push(
+    ...cancelled
+      .concat(timedOutAsk(input))
+      .filter((call) => call.kind === "ask")
+      .map(cancelDraft),
+  );
   const armed = snapshot.status === "active" ? [...timers.values()] : [];
   return {
     calls: kept,
-    timers: armed.filter((timer) => !timer.name.startsWith("ask:") || keptIds.has(timer.name.slice(4))),
+    timers: armed.filter(
+      (timer) => !timer.name.startsWith("ask:") || keptIds.has(timer.name.slice(4)),
+    ),
     drafts,
     started: started.filter((call) => keptIds.has(call.id)),
     cancelled,
@@ -194,7 +250,12 @@ function timedOutAsk(input: TurnInput): OutstandingCall[] {
 }
 
 function cancelDraft(call: OutstandingCall): Draft {
-  return { to: call.input as ActorAddress, type: "cancel", data: { callId: call.id }, replyTo: null };
+  return {
+    to: call.input as ActorAddress,
+    type: "cancel",
+    data: { callId: call.id },
+    replyTo: null,
+  };
 }
 
 function callOf(
@@ -204,7 +265,8 @@ function callOf(
   n: number,
 ): OutstandingCall {
   const binding = context.definition.calls[wish.src];
-  if (!binding) throw new WatchfloorError("call_unknown", { actor: context.address, tool: wish.src });
+  if (!binding)
+    throw new WatchfloorError("call_unknown", { actor: context.address, tool: wish.src });
   return {
     id: `${context.address}:${before.turns + 1}:${n}`,
     invoke: wish.invoke,
@@ -227,7 +289,12 @@ function askDraft(
     const name = `ask:${call.id}`;
     timers.set(name, { name, dueAt: context.at + ask.timeoutMs, armedInTurn });
   }
-  return { to: ask.to, type: ask.type, data: ask.data, replyTo: { actor: context.address, callId: call.id } };
+  return {
+    to: ask.to,
+    type: ask.type,
+    data: ask.data,
+    replyTo: { actor: context.address, callId: call.id },
+  };
 }
 
 export function replyDraft(reply: Reply): Draft {
@@ -256,7 +323,10 @@ function historyEntry(
     from: was,
     to: is,
     cause: event.cause,
-    data: definition.history({ type: event.name, data: event.data, meta: event.meta }, snapshot.context),
+    data: definition.history(
+      { type: event.name, data: event.data, meta: event.meta },
+      snapshot.context,
+    ),
   });
 }
 

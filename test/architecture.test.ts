@@ -40,14 +40,19 @@ interface SourceFile {
 function filesUnder(folder: string): string[] {
   return readdirSync(join(root, folder)).flatMap((name) => {
     const path = join(folder, name);
-    if (statSync(join(root, path)).isDirectory()) return name === "node_modules" ? [] : filesUnder(path);
+    if (statSync(join(root, path)).isDirectory())
+      return name === "node_modules" ? [] : filesUnder(path);
     return path.endsWith(".ts") ? [path] : [];
   });
 }
 
 function read(path: string): SourceFile {
   const text = readFileSync(join(root, path), "utf8");
-  const specifiers = [...text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^"';]*?from\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)|(?:^|\n)import\s+"([^"]+)"/g)];
+  const specifiers = [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\b[^"';]*?from\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)|(?:^|\n)import\s+"([^"]+)"/g,
+    ),
+  ];
   const imports = specifiers.map((match) => match[1] ?? match[2] ?? match[3] ?? "");
   return { path, room: path.split("/")[0]!, text, imports };
 }
@@ -64,7 +69,10 @@ function localTargets(file: SourceFile): string[] {
 describe("architecture", () => {
   it("finds every layer", () => {
     for (const room of Object.keys(LAYERS)) {
-      assert.ok(sources.some((file) => file.room === room), `no file in ${room}/`);
+      assert.ok(
+        sources.some((file) => file.room === room),
+        `no file in ${room}/`,
+      );
     }
   });
 
@@ -81,22 +89,35 @@ describe("architecture", () => {
   it("lets actors know the ports and no adapter", () => {
     const wrong = sources
       .filter((file) => file.room === "actors")
-      .flatMap((file) => localTargets(file).filter((target) => target.startsWith("transports/") && target !== PORTS).map((target) => `${file.path} -> ${target}`));
+      .flatMap((file) =>
+        localTargets(file)
+          .filter((target) => target.startsWith("transports/") && target !== PORTS)
+          .map((target) => `${file.path} -> ${target}`),
+      );
     assert.deepEqual(wrong, []);
   });
 
   it("lets the pure runtime know no adapter: only what composes does", () => {
-    const runtime = /^supervisor\/(apply|calls|chart|commit|flush|history|inlet|limits|load|marks|placement|projection|record|recover|restart|runner|shard|state|timers|turn)\.ts$/;
+    const runtime =
+      /^supervisor\/(apply|calls|chart|commit|flush|history|inlet|limits|load|marks|placement|projection|record|recover|restart|runner|shard|state|timers|turn)\.ts$/;
     const wrong = sources
       .filter((file) => runtime.test(file.path))
-      .flatMap((file) => localTargets(file).filter((target) => ADAPTER.test(target)).map((target) => `${file.path} -> ${target}`));
+      .flatMap((file) =>
+        localTargets(file)
+          .filter((target) => ADAPTER.test(target))
+          .map((target) => `${file.path} -> ${target}`),
+      );
     assert.deepEqual(wrong, []);
   });
 
   it("imports only the packages a room is allowed", () => {
     const wrong = sources.flatMap((file) => {
       const allowed = PACKAGES[file.room];
-      return allowed ? file.imports.filter((name) => !name.startsWith(".") && !allowed.includes(name)).map((name) => `${file.path} -> ${name}`) : [];
+      return allowed
+        ? file.imports
+            .filter((name) => !name.startsWith(".") && !allowed.includes(name))
+            .map((name) => `${file.path} -> ${name}`)
+        : [];
     });
     assert.deepEqual(wrong, []);
   });
@@ -104,7 +125,8 @@ describe("architecture", () => {
   it("has no import cycle", () => {
     const done = new Set<string>();
     const visit = (path: string, trail: readonly string[]): void => {
-      if (trail.includes(path)) assert.fail([...trail.slice(trail.indexOf(path)), path].join(" -> "));
+      if (trail.includes(path))
+        assert.fail([...trail.slice(trail.indexOf(path)), path].join(" -> "));
       if (done.has(path)) return;
       const file = byPath.get(path);
       if (file) for (const target of localTargets(file)) visit(target, [...trail, path]);
@@ -114,12 +136,16 @@ describe("architecture", () => {
   });
 
   it("opens every file by saying what it is the boundary of", () => {
-    const silent = sources.filter((file) => !/^(#!.*\n)?\/\*\*/.test(file.text)).map((file) => file.path);
+    const silent = sources
+      .filter((file) => !/^(#!.*\n)?\/\*\*/.test(file.text))
+      .map((file) => file.path);
     assert.deepEqual(silent, []);
   });
 
   it("keeps files and functions small", () => {
-    const long = sources.filter((file) => file.text.split("\n").length > LINES_MAX + 1).map((file) => file.path);
+    const long = sources
+      .filter((file) => file.text.split("\n").length > LINES_MAX + 1)
+      .map((file) => file.path);
     assert.deepEqual(long, []);
     assert.deepEqual(sources.flatMap(longFunctions), []);
   });
@@ -127,16 +153,27 @@ describe("architecture", () => {
   it("reads real time and chance in one file", () => {
     const wrong = sources
       .filter((file) => file.path !== "transports/clock.ts")
-      .filter((file) => /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\brandomUUID\(|\bsetTimeout\(|\bsetInterval\(/.test(file.text))
+      .filter((file) =>
+        /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\brandomUUID\(|\bsetTimeout\(|\bsetInterval\(/.test(
+          file.text,
+        ),
+      )
       .map((file) => file.path);
     assert.deepEqual(wrong, []);
   });
 
   it("mints the brands where they belong", () => {
-    const casts = sources.filter((file) => /as (unknown as )?AllowedEffect\b/.test(file.text)).map((file) => file.path);
+    const casts = sources
+      .filter((file) => /as (unknown as )?AllowedEffect\b/.test(file.text))
+      .map((file) => file.path);
     assert.deepEqual(casts, ["policies/effect.ts"]);
-    const scored = sources.filter((file) => /as (unknown as )?ScoredEvent\b/.test(file.text)).map((file) => file.path);
-    assert.deepEqual(scored.filter((path) => !path.startsWith("anomaly/")), []);
+    const scored = sources
+      .filter((file) => /as (unknown as )?ScoredEvent\b/.test(file.text))
+      .map((file) => file.path);
+    assert.deepEqual(
+      scored.filter((path) => !path.startsWith("anomaly/")),
+      [],
+    );
   });
 
   it("documents every error code in the README, and no other", () => {
@@ -152,10 +189,16 @@ function longFunctions(file: SourceFile): string[] {
   const lines = file.text.split("\n");
   const found: string[] = [];
   for (const [start, line] of lines.entries()) {
-    const opened = /^( {0,2})(?:export )?(?:async )?(?:function\b|(?:static |readonly |async |get |#)*[\w#]+\(.*\).*\{$)/.exec(line);
+    const opened =
+      /^( {0,2})(?:export )?(?:async )?(?:function\b|(?:static |readonly |async |get |#)*[\w#]+\(.*\).*\{$)/.exec(
+        line,
+      );
     if (!opened || !line.trimEnd().endsWith("{")) continue;
-    const end = lines.findIndex((candidate, index) => index > start && candidate === `${opened[1]}}`);
-    if (end - start > FUNCTION_LINES_MAX) found.push(`${file.path}:${start + 1} (${end - start} lines)`);
+    const end = lines.findIndex(
+      (candidate, index) => index > start && candidate === `${opened[1]}}`,
+    );
+    if (end - start > FUNCTION_LINES_MAX)
+      found.push(`${file.path}:${start + 1} (${end - start} lines)`);
   }
   return found;
 }

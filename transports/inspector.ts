@@ -245,7 +245,11 @@ function listen(
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): WatchfloorError {
   if (error.code === "EADDRINUSE") {
-    return new WatchfloorError("port_taken", { host, port, option: "WATCHFLOOR_INSPECT_PORT" }, { cause: error });
+    return new WatchfloorError(
+      "port_taken",
+      { host, port, option: "WATCHFLOOR_INSPECT_PORT" },
+      { cause: error },
+    );
   }
   const rule = `cannot be listened on (${error.code ?? error.name})`;
   const where = { origin: "inspect", field: `${host}:${port}`, rule };

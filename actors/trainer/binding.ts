@@ -27,14 +27,14 @@ export interface TrainerDeps {
 }
 
 /** Names the model that serves; takes effect when a runner starts. */
-export const SERVING_KEY = "model.serving";
+const SERVING_KEY = "model.serving";
 const TIMEOUT_MS = 60_000;
 
-export function modelKey(digest: string): string {
+function modelKey(digest: string): string {
   return `model/${digest}`;
 }
 
-export function digestOfModel(bytes: Uint8Array): string {
+function digestOfModel(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
@@ -54,12 +54,23 @@ export function createTrainerCalls(
   deps: TrainerDeps,
 ): Record<"fitCandidate" | "compareCandidate" | "promoteCandidate", ToolBinding> {
   const { store } = deps;
-  const call = { call: "tool", recovery: "retry", timeoutMs: TIMEOUT_MS, concurrencyMax: 1 } as const;
+  const call = {
+    call: "tool",
+    recovery: "retry",
+    timeoutMs: TIMEOUT_MS,
+    concurrencyMax: 1,
+  } as const;
   return {
-    fitCandidate: { ...call, run: async (input) => asJson(await fit(store, typed<FitInput>(input))) },
+    fitCandidate: {
+      ...call,
+      run: async (input) => asJson(await fit(store, typed<FitInput>(input))),
+    },
     compareCandidate: {
       ...call,
-      run: async (input) => asJson(await compare(deps, typed<{ candidate: Candidate; labels?: readonly Label[] }>(input))),
+      run: async (input) =>
+        asJson(
+          await compare(deps, typed<{ candidate: Candidate; labels?: readonly Label[] }>(input)),
+        ),
     },
     promoteCandidate: {
       ...call,
@@ -88,7 +99,12 @@ async function compare(
   const serving = await required(store);
   const fitted = await readModel(store, candidate.model);
   const recent = await labelledRows(store, serving, labels);
-  const { worse, ...figures } = compareModels(serving, fitted, baselineWith(serving, recent), alertBudget);
+  const { worse, ...figures } = compareModels(
+    serving,
+    fitted,
+    baselineWith(serving, recent),
+    alertBudget,
+  );
   return { worse, figures: figures as unknown as Json };
 }
 
@@ -102,26 +118,42 @@ function baselineWith(serving: Model, recent: LabelledRows): LabelledRows {
 }
 
 /** Features of the events that people judged, as the serving model's memory sees them. */
-async function labelledRows(store: StateStore, serving: Model, labels: readonly Label[]): Promise<LabelledRows> {
-  const judged = new Map(labels.flatMap(({ digests, benign }) => digests.map((digest) => [digest, benign] as const)));
+async function labelledRows(
+  store: StateStore,
+  serving: Model,
+  labels: readonly Label[],
+): Promise<LabelledRows> {
+  const judged = new Map(
+    labels.flatMap(({ digests, benign }) => digests.map((digest) => [digest, benign] as const)),
+  );
   const digests = [...judged.keys()];
-  const events = (await store.getMany("evidence", digests)) as unknown as readonly (FalcoEvent | null)[];
-  const kept = events.flatMap((event, index) => (event ? [{ event, benign: judged.get(digests[index]!)! }] : []));
+  const events = (await store.getMany(
+    "evidence",
+    digests,
+  )) as unknown as readonly (FalcoEvent | null)[];
+  const kept = events.flatMap((event, index) =>
+    event ? [{ event, benign: judged.get(digests[index]!)! }] : [],
+  );
   return {
-    rows: rowsOf(serving, kept.map(({ event }) => event)),
+    rows: rowsOf(
+      serving,
+      kept.map(({ event }) => event),
+    ),
     labels: kept.map(({ benign }) => (benign ? "benign" : "attack")),
   };
 }
 
 async function required(store: StateStore): Promise<Model> {
   const serving = await servingModel(store);
-  if (!serving) throw new WatchfloorError("model_unreadable", { what: "model", why: "no model serves" });
+  if (!serving)
+    throw new WatchfloorError("model_unreadable", { what: "model", why: "no model serves" });
   return serving;
 }
 
 async function readModel(store: StateStore, digest: string): Promise<Model> {
   const bytes = await store.getBlob(modelKey(digest));
-  if (!bytes) throw new WatchfloorError("model_unreadable", { what: "model", why: "it is not kept" });
+  if (!bytes)
+    throw new WatchfloorError("model_unreadable", { what: "model", why: "it is not kept" });
   return loadModel(bytes);
 }
 

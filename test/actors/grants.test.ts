@@ -7,13 +7,20 @@ import { loadResources } from "../../actors/resources.ts";
 import type { ToolCaller } from "../../transports/ports.ts";
 
 const resources = await loadResources(join(import.meta.dirname, "../../actors/agents"));
-const options = { signal: new AbortController().signal, timeoutMs: 1, traceparent: "", idempotencyKey: "" };
+const options = {
+  signal: new AbortController().signal,
+  timeoutMs: 1,
+  traceparent: "",
+  idempotencyKey: "",
+};
 const caller: ToolCaller = { call: async (tool) => ({ tool }), close: async () => {} };
 
 describe("actors: grants", () => {
   it("lets the reviewer ask the policy", async () => {
     const policy = granted("policy", caller, resources.reviewer);
-    assert.deepEqual(await policy.call("evaluate_action", {}, options), { tool: "evaluate_action" });
+    assert.deepEqual(await policy.call("evaluate_action", {}, options), {
+      tool: "evaluate_action",
+    });
   });
 
   it("lets nobody but the remediator change the cluster", async () => {
@@ -25,6 +32,9 @@ describe("actors: grants", () => {
   });
 
   it("gives investigation cluster-read and history only", () => {
-    assert.deepEqual(resources.approval.tools.map(({ server }) => server).toSorted(), ["cluster-read", "history"]);
+    assert.deepEqual(resources.approval.tools.map(({ server }) => server).toSorted(), [
+      "cluster-read",
+      "history",
+    ]);
   });
 });

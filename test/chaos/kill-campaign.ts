@@ -57,18 +57,35 @@ export async function killCampaign(options: CampaignOptions): Promise<CampaignRe
     const random = seededRandom(options.seed);
     let duringReplay = 0;
     for (let kill = 0; kill < options.kills; kill++) {
-      if (await runAndKill(folder, file, random() * options.lifeMsMax, random() < 0.2)) duringReplay++;
+      if (await runAndKill(folder, file, random() * options.lifeMsMax, random() < 0.2))
+        duringReplay++;
       options.progress?.(kill + 1);
     }
     const lines = await runToEnd(folder, file);
-    return { kills: options.kills, duringReplay, events: day.length, ...(await judge(folder, lines, day.length)) };
+    return {
+      kills: options.kills,
+      duringReplay,
+      events: day.length,
+      ...(await judge(folder, lines, day.length)),
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 function start(folder: string, file: string): ChildProcess {
-  const args = [main, "run", "--replay", file, "--data", join(folder, "data"), "--http", "127.0.0.1:0", "--json", "--exit-when-idle"];
+  const args = [
+    main,
+    "run",
+    "--replay",
+    file,
+    "--data",
+    join(folder, "data"),
+    "--http",
+    "127.0.0.1:0",
+    "--json",
+    "--exit-when-idle",
+  ];
   return spawn(process.execPath, args, {
     env: { ...process.env, WATCHFLOOR_MODE: "enforce" },
     stdio: ["ignore", "pipe", "pipe"],
@@ -76,7 +93,12 @@ function start(folder: string, file: string): ChildProcess {
 }
 
 /** True when the process was still at work when it was killed. */
-function runAndKill(folder: string, file: string, afterMs: number, early: boolean): Promise<boolean> {
+function runAndKill(
+  folder: string,
+  file: string,
+  afterMs: number,
+  early: boolean,
+): Promise<boolean> {
   return new Promise((done) => {
     const child = start(folder, file);
     let cancel = (): void => {};
@@ -85,7 +107,11 @@ function runAndKill(folder: string, file: string, afterMs: number, early: boolea
     };
     child.stdout?.resume();
     if (early) arm();
-    else createInterface({ input: child.stderr! }).on("line", (line) => line.startsWith("Listening") && arm());
+    else
+      createInterface({ input: child.stderr! }).on(
+        "line",
+        (line) => line.startsWith("Listening") && arm(),
+      );
     child.on("exit", (_, signal) => {
       cancel();
       done(signal === "SIGKILL");
@@ -98,7 +124,8 @@ async function runToEnd(folder: string, file: string): Promise<Line[]> {
   child.stderr?.pipe(process.stderr);
   const exited = new Promise<number | null>((done) => child.on("exit", (code) => done(code)));
   const lines: Line[] = [];
-  for await (const text of createInterface({ input: child.stdout! })) lines.push(JSON.parse(text) as Line);
+  for await (const text of createInterface({ input: child.stdout! }))
+    lines.push(JSON.parse(text) as Line);
   assert.equal(await exited, 0, "the last run ends by itself");
   return lines;
 }
@@ -110,7 +137,10 @@ async function judge(
 ): Promise<Pick<CampaignResult, "gates" | "cases" | "effects">> {
   const outcomes = lines.filter((line) => line.type === "outcome");
   assert.equal(outcomes.length, events, "every line has its one outcome");
-  assert.deepEqual(outcomes.map((line) => line.line), Array.from({ length: events }, (_, n) => n + 1));
+  assert.deepEqual(
+    outcomes.map((line) => line.line),
+    Array.from({ length: events }, (_, n) => n + 1),
+  );
   const gates: Record<string, number> = {};
   for (const { gate } of outcomes) gates[gate] = (gates[gate] ?? 0) + 1;
   const effects = await judgeEffects(folder);
@@ -119,30 +149,51 @@ async function judge(
 }
 
 async function judgeEffects(folder: string): Promise<number> {
-  const cluster = await openSimulatedCluster({ path: join(folder, "data", "cluster"), clock: systemClock, inventory: INVENTORY });
+  const cluster = await openSimulatedCluster({
+    path: join(folder, "data", "cluster"),
+    clock: systemClock,
+    inventory: INVENTORY,
+  });
   const log = await cluster.log();
   await cluster.close();
-  const once = (keys: readonly string[]): void => assert.equal(new Set(keys).size, keys.length, "every effect ran once");
+  const once = (keys: readonly string[]): void =>
+    assert.equal(new Set(keys).size, keys.length, "every effect ran once");
   once(log.map((effect) => effect.idempotencyKey));
-  once(log.filter((effect) => effect.effect === "perform").map((effect) => `${effect.actionDigest} ${effect.idempotencyKey.split(":")[0]}`));
+  once(
+    log
+      .filter((effect) => effect.effect === "perform")
+      .map((effect) => `${effect.actionDigest} ${effect.idempotencyKey.split(":")[0]}`),
+  );
   return log.length;
 }
 
 /** Every case's chain holds, its facts count each of its events, and what it says was done was done. */
 async function judgeCases(folder: string, outcomes: readonly Line[]): Promise<number> {
-  const transport = await openLocal({ path: join(folder, "data"), shardCount: 4, clock: systemClock, readOnly: true });
+  const transport = await openLocal({
+    path: join(folder, "data"),
+    shardCount: 4,
+    clock: systemClock,
+    readOnly: true,
+  });
   try {
     const { store } = transport;
-    const summaries = (await store.list("cases", "")).map(({ value }) => value as unknown as CaseSummary);
+    const summaries = (await store.list("cases", "")).map(
+      ({ value }) => value as unknown as CaseSummary,
+    );
     const dead = await store.list("deadletters", "");
     assert.deepEqual(dead, [], "nothing became a dead letter");
     const events = new Map<string, number>();
     for (const { gate, case: id } of outcomes) {
       if (id !== null && gate !== "duplicate") events.set(id, (events.get(id) ?? 0) + 1);
     }
-    assert.deepEqual(summaries.map((summary) => summary.case).toSorted(), [...events.keys()].toSorted());
+    assert.deepEqual(
+      summaries.map((summary) => summary.case).toSorted(),
+      [...events.keys()].toSorted(),
+    );
     for (const summary of summaries) {
-      const entries = (await store.list("history", `${summary.case}/`)).map(({ value }) => value as unknown as HistoryEntry);
+      const entries = (await store.list("history", `${summary.case}/`)).map(
+        ({ value }) => value as unknown as HistoryEntry,
+      );
       verifyChain(entries);
       assert.equal(summary.events, events.get(summary.case), `events of ${summary.case}`);
     }

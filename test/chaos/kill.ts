@@ -20,4 +20,5 @@ const result = await killCampaign({
   },
 });
 process.stdout.write(`seed ${values.seed}\n`);
-for (const [name, value] of Object.entries(result)) process.stdout.write(`${name.padEnd(14)} ${JSON.stringify(value)}\n`);
+for (const [name, value] of Object.entries(result))
+  process.stdout.write(`${name.padEnd(14)} ${JSON.stringify(value)}\n`);

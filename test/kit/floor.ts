@@ -23,14 +23,15 @@ import type { Transport } from "../../transports/ports.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { virtualClock, type VirtualClock } from "./virtual-clock.ts";
 
-export const TRACEPARENT = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+const TRACEPARENT = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
 
 /** A detector that works on what it is asked (`work`), and answers; it waits before a second try. */
 const workerMachine = setup({
   types: {
     context: {} as { replyTo: ReplyTo | null; job: Json; tries: number; error: string | null },
     input: {} as ActorInput,
-    events: {} as MachineEvent<"job", Json> | MachineEvent<"poison", Json> | MachineEvent<"note", Json>,
+    events: {} as
+      MachineEvent<"job", Json> | MachineEvent<"poison", Json> | MachineEvent<"note", Json>,
   },
   actors: { work: declaredCall<Json, Json>() },
   actions: hostActions,
@@ -44,7 +45,11 @@ const workerMachine = setup({
       on: {
         job: {
           target: "working",
-          actions: assign({ replyTo: ({ event }) => event.meta.replyTo, job: ({ event }) => event.data, tries: 0 }),
+          actions: assign({
+            replyTo: ({ event }) => event.meta.replyTo,
+            job: ({ event }) => event.data,
+            tries: 0,
+          }),
         },
         poison: {
           actions: () => {
@@ -100,12 +105,21 @@ const askerMachine = setup({
         id: "ask",
         src: "askWorker",
         input: ({ event }) => {
-          const { to, job, timeoutMs } = (event as MachineEvent<"ask", { to: ActorAddress; job: Json; timeoutMs: number | null }>)
-            .data;
+          const { to, job, timeoutMs } = (
+            event as MachineEvent<"ask", { to: ActorAddress; job: Json; timeoutMs: number | null }>
+          ).data;
           return { to, type: "job", data: job, timeoutMs };
         },
-        onDone: { target: "idle", actions: assign({ answers: ({ context, event }) => [...context.answers, event.output.value] }) },
-        onError: { target: "idle", actions: assign({ error: ({ event }) => (event.error as { code: string }).code }) },
+        onDone: {
+          target: "idle",
+          actions: assign({
+            answers: ({ context, event }) => [...context.answers, event.output.value],
+          }),
+        },
+        onError: {
+          target: "idle",
+          actions: assign({ error: ({ event }) => (event.error as { code: string }).code }),
+        },
       },
     },
   },
@@ -135,7 +149,11 @@ export class Floor {
 
   async start(): Promise<this> {
     const { before, seed = 1 } = this.#options;
-    this.transport = openMemory({ clock: this.clock, disk: this.disk, ...(before ? { before } : {}) });
+    this.transport = openMemory({
+      clock: this.clock,
+      disk: this.disk,
+      ...(before ? { before } : {}),
+    });
     const observer: Observer = {
       committed: (_, records) => this.records.push(...records),
       alarm: (error) => this.alarms.push(error.code),
@@ -160,7 +178,12 @@ export class Floor {
   }
 
   /** An envelope from outside, by the mailbox. */
-  async send(to: ActorAddress, type: string, data: Json, id = `edge-${++this.#edge}`): Promise<void> {
+  async send(
+    to: ActorAddress,
+    type: string,
+    data: Json,
+    id = `edge-${++this.#edge}`,
+  ): Promise<void> {
     const envelope: Envelope = {
       id,
       from: "edge/test",
@@ -184,13 +207,17 @@ export class Floor {
   }
 
   /** The actor's record, read back from the store after a clean stop. */
-  async stored(actor: ActorAddress): Promise<{ snapshot: { value: Json; context: Record<string, Json> } }> {
+  async stored(
+    actor: ActorAddress,
+  ): Promise<{ snapshot: { value: Json; context: Record<string, Json> } }> {
     await this.runner.drain();
     return (await this.transport.store.get("actors", actor)) as never;
   }
 
   turnsOf(actor: ActorAddress): string[] {
-    return this.records.flatMap((record) => (record.r === "turn" && record.actor === actor ? [`${record.event} -> ${record.is}`] : []));
+    return this.records.flatMap((record) =>
+      record.r === "turn" && record.actor === actor ? [`${record.event} -> ${record.is}`] : [],
+    );
   }
 
   #definitions(): Map<Kind, ActorDefinition> {
@@ -203,7 +230,15 @@ export class Floor {
       ...this.#options.work,
     };
     return new Map<Kind, ActorDefinition>([
-      ["detector", { kind: "detector", version: this.#options.workerVersion ?? 1, machine: workerMachine, calls: { work } }],
+      [
+        "detector",
+        {
+          kind: "detector",
+          version: this.#options.workerVersion ?? 1,
+          machine: workerMachine,
+          calls: { work },
+        },
+      ],
       [
         "coordinator",
         {

@@ -22,7 +22,10 @@ export class Command {
   readonly #children = new Set<ChildProcess>();
 
   /** Runs to its end. `--data` is this folder's. */
-  async run(args: readonly string[], options: { readonly input?: string; readonly env?: Record<string, string> } = {}): Promise<Ended> {
+  async run(
+    args: readonly string[],
+    options: { readonly input?: string; readonly env?: Record<string, string> } = {},
+  ): Promise<Ended> {
     const child = this.#spawn(args, options.env);
     child.stdin?.end(options.input ?? "");
     const [stdout, stderr] = [collect(child, "stdout"), collect(child, "stderr")];

@@ -79,6 +79,7 @@ export class WholeFloor {
     await promote(transport.store, fittedGate());
     whole.#floor = await composeFloor(config, {
       transport,
+      firstModel: () => Promise.reject(new Error("the gate is fitted already")),
       sink: { deliver: async () => {} },
       observers: [
         {

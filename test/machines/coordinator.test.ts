@@ -87,7 +87,7 @@ describe("coordinator: a case without a person", () => {
     assert.deepEqual([verdict, state, actions[0]?.state], ["auto_execute", "closed", "done"]);
     assert.deepEqual(
       notices(walk).map((notice) => notice.kind),
-      ["opened", "performed", "verdict", "closed"],
+      ["opened", "verdict", "performed", "closed"],
     );
   });
 

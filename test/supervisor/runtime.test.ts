@@ -50,7 +50,7 @@ describe("supervisor: a turn", () => {
   });
 
   it("fails an ask that nobody answers in time, and drops the late answer", async () => {
-    let answer = (_: Json): void => {};
+    let answer: (value: Json) => void = () => {};
     const run = (): Promise<Json> => new Promise((resolve) => (answer = resolve));
     const floor = await new Floor({ work: { run } }).start();
     await floor.send("coordinator/c", "ask", { ...ask, timeoutMs: 300 });
@@ -64,7 +64,10 @@ describe("supervisor: a turn", () => {
 });
 
 describe("supervisor: a crash", () => {
-  for (const [recovery, runs] of [["retry", 2], ["escalate", 1]] as const) {
+  for (const [recovery, runs] of [
+    ["retry", 2],
+    ["escalate", 1],
+  ] as const) {
     it(`treats a call begun before it as its tool declares: ${recovery}`, async () => {
       let calls = 0;
       const keys = new Set<string>();
@@ -85,7 +88,10 @@ describe("supervisor: a crash", () => {
       assert.equal(calls, runs);
       assert.equal(keys.size, 1);
       const { snapshot } = await floor.stored("detector/w");
-      assert.equal(snapshot.context["error"], recovery === "escalate" ? "call_outcome_unknown" : null);
+      assert.equal(
+        snapshot.context["error"],
+        recovery === "escalate" ? "call_outcome_unknown" : null,
+      );
     });
   }
 
@@ -134,7 +140,9 @@ describe("supervisor: a crash", () => {
         before: () => {
           operations++;
           // The process dies here: this operation and all after it never return.
-          return operations >= at && operations < 1_000 ? new Promise<void>(() => {}) : Promise.resolve();
+          return operations >= at && operations < 1_000
+            ? new Promise<void>(() => {})
+            : Promise.resolve();
         },
       });
       const started = floor.start().then(
@@ -144,7 +152,10 @@ describe("supervisor: a crash", () => {
         },
         () => {},
       );
-      await Promise.race([started, floor.clock.advance(0).then(() => new Promise((resolve) => setTimeout(resolve, 3)))]);
+      await Promise.race([
+        started,
+        floor.clock.advance(0).then(() => new Promise((resolve) => setTimeout(resolve, 3))),
+      ]);
       operations = 1_000;
       floor.runner.halt();
       floor.records.length = 0;
@@ -153,8 +164,11 @@ describe("supervisor: a crash", () => {
       await floor.settle(700);
       const { snapshot } = await floor.stored("coordinator/c2");
       assert.deepEqual(snapshot.context["answers"], [{ did: "j1" }], `operation ${at}`);
-      const first = (await floor.transport.store.get("actors", "coordinator/c")) as { snapshot: typeof snapshot } | null;
-      if (first) assert.deepEqual(first.snapshot.context["answers"], [{ did: "j1" }], `operation ${at}`);
+      const first = (await floor.transport.store.get("actors", "coordinator/c")) as {
+        snapshot: typeof snapshot;
+      } | null;
+      if (first)
+        assert.deepEqual(first.snapshot.context["answers"], [{ did: "j1" }], `operation ${at}`);
     }
   });
 });
@@ -166,8 +180,14 @@ describe("supervisor: an envelope that cannot be applied", () => {
     await floor.settle(20_000);
     const dead = floor.records.filter((record) => record.r === "dead");
     assert.equal(dead.length, 1);
-    assert.equal(floor.records.filter((record) => record.r === "failure").length, 0, "it had no turn before");
-    const raised = floor.records.filter((record) => record.r === "turn" && record.event === "case.fault");
+    assert.equal(
+      floor.records.filter((record) => record.r === "failure").length,
+      0,
+      "it had no turn before",
+    );
+    const raised = floor.records.filter(
+      (record) => record.r === "turn" && record.event === "case.fault",
+    );
     assert.equal(raised.length, 1);
   });
 
@@ -215,13 +235,16 @@ describe("supervisor: cold actors", () => {
     let slow = false;
     let release = (): void => {};
     const before = (operation: { port: string; method: string; target: string }): Promise<void> => {
-      if (!slow || operation.method !== "getMany" || operation.target !== "actors") return Promise.resolve();
+      if (!slow || operation.method !== "getMany" || operation.target !== "actors")
+        return Promise.resolve();
       slow = false;
       return new Promise((resolve) => (release = resolve));
     };
     const floor = await new Floor({ before }).start();
     // All on one shard, so that one pack loads while the next arrives.
-    const ids = Array.from({ length: 40 }, (_, n) => `detector/w${n}` as const).filter((id) => shardOf(id, 4) === "detector.0");
+    const ids = Array.from({ length: 40 }, (_, n) => `detector/w${n}` as const).filter(
+      (id) => shardOf(id, 4) === "detector.0",
+    );
     for (const id of ids) await floor.send(id, "note", null);
     await floor.settle(1_100);
     await floor.runner.drain();
