@@ -3,11 +3,12 @@
  * letter; performs nothing and awaits nothing.
  */
 import type { ActorDefinition } from "../actors/define.ts";
-import { errorMessage, toFailure, WatchfloorError } from "../machines/errors.ts";
+import { WatchfloorError } from "../machines/errors.ts";
 import type { ActorAddress, Envelope, FailureData } from "../machines/protocol.ts";
-import { sha256 } from "../machines/digest.ts";
 import { askFailure } from "./calls.ts";
 import { restore } from "./chart.ts";
+import type { ApplyContext, Item } from "./item.ts";
+import { deadLetter, escalation, eventName, failureOf, refusals, senderOf } from "./letters.ts";
 import { LIMITS } from "./limits.ts";
 import { shardOf } from "./placement.ts";
 import {
@@ -16,7 +17,6 @@ import {
   type DeadLetter,
   type JournalRecord,
   type OutstandingCall,
-  type Source,
   type TurnInput,
 } from "./record.ts";
 import { decideRestart, rememberFailure, RESTART } from "./restart.ts";
@@ -25,22 +25,12 @@ import {
   caseOfActor,
   freshRecord,
   isTerminal,
-  replyDraft,
   REPLY_TYPE,
   takeTurn,
   type Draft,
   type ReplyData,
   type Turn,
 } from "./turn.ts";
-
-/** Something waiting for its turn. */
-export interface Item {
-  readonly actor: ActorAddress;
-  readonly source: Source;
-  readonly input: TurnInput;
-  /** Times it was tried in this process. */
-  attempts: number;
-}
 
 export interface Applied {
   readonly records: readonly JournalRecord[];
@@ -51,13 +41,6 @@ export interface Applied {
   readonly cancelled: readonly OutstandingCall[];
   /** The actor waits this long before its next input; the item is tried again then. */
   readonly retryAfterMs: number | null;
-}
-
-export interface ApplyContext {
-  readonly definition: ActorDefinition;
-  readonly shardCount: number;
-  readonly at: number;
-  readonly random: () => number;
 }
 
 /** Envelopes of one turn may make at most this many others. */
@@ -282,17 +265,6 @@ function lapsed(context: ApplyContext, state: ShardState, item: Item, why: strin
   return appended(state, item, [record]);
 }
 
-function refusals(item: Item): Draft[] {
-  const replyTo = item.input.input === "envelope" ? item.input.envelope.replyTo : null;
-  return replyTo ? [replyDraft({ to: replyTo, error: askFailure("ask_dead", item.actor, 0) })] : [];
-}
-
-function senderOf(item: Item): { readonly case: string | null; readonly traceparent: string } {
-  return item.input.input === "envelope"
-    ? item.input.envelope
-    : { case: null, traceparent: traceOf(eventName(item.input)) };
-}
-
 function failed(
   context: ApplyContext,
   state: ShardState,
@@ -341,34 +313,6 @@ function dead(
   ]);
 }
 
-function deadLetter(context: ApplyContext, item: Item, cause: FailureData): DeadLetter {
-  const caseId = item.input.input === "envelope" ? item.input.envelope.case : null;
-  const id = `dl-${sha256(`${item.actor}|${JSON.stringify(item.source)}`).slice(0, 12)}`;
-  return {
-    id,
-    actor: item.actor,
-    case: caseId,
-    input: item.input,
-    event: eventName(item.input),
-    cause,
-    at: context.at,
-  };
-}
-
-/** A dead letter always reaches people: as a case for its actor, unless such a case is what failed. */
-function escalation(context: ApplyContext, item: Item, letter: DeadLetter): Draft[] {
-  if (item.actor.startsWith("coordinator/fault-")) return [];
-  const fault = `fault-${sha256(item.actor).slice(0, 12)}`;
-  const data = {
-    letter: letter.id,
-    actor: item.actor,
-    case: letter.case,
-    code: letter.cause.code,
-    at: context.at,
-  };
-  return [{ to: `coordinator/${fault}`, type: "case.fault", case: fault, data, replyTo: null }];
-}
-
 function appended(state: ShardState, item: Item, records: readonly JournalRecord[]): Applied {
   for (const record of records) state.absorb(record);
   const texts = records.map(encodeRecord);
@@ -382,24 +326,4 @@ function appended(state: ShardState, item: Item, records: readonly JournalRecord
     cancelled: [],
     retryAfterMs: null,
   };
-}
-
-function eventName(input: TurnInput): string {
-  if (input.input === "envelope") return input.envelope.type;
-  return input.input === "timer" ? input.timer.name : `result of ${input.call.src}`;
-}
-
-function failureOf(item: Item, error: unknown): FailureData {
-  if (error instanceof WatchfloorError) return toFailure(error, item.actor);
-  const why = error instanceof Error ? error.name : "error";
-  const message = errorMessage("machine_failed", {
-    actor: item.actor,
-    type: eventName(item.input),
-    why,
-  });
-  return { code: "machine_failed", message, retryable: true, retryAfterMs: null, data: null };
-}
-
-function traceOf(id: string): string {
-  return `00-${sha256(id).slice(0, 32)}-${sha256(id).slice(32, 48)}-01`;
 }

@@ -29,11 +29,17 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const state = { code: EXIT.ok as number };
   const program = createProgram(io, (code) => (state.code = code));
   try {
-    await program.parseAsync(argv, { from: "user" });
+    await program.parseAsync(withCommand(argv), { from: "user" });
     return state.code;
   } catch (error) {
     return report(error, io, argv.includes("--json"));
   }
+}
+
+/** `run` takes no argument but options: `npm start -- cases` means the command it names. */
+function withCommand(argv: readonly string[]): readonly string[] {
+  const [first, second] = argv;
+  return first === "run" && second !== undefined && !second.startsWith("-") ? argv.slice(1) : argv;
 }
 
 function report(error: unknown, io: Io, json: boolean): number {

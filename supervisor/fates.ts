@@ -46,6 +46,8 @@ export class Fates {
   /** Only of lines in the queue and their cases: what else the runner commits is not kept here. */
   readonly #outcomes = new Map<string, EventOutcome | null>();
   readonly #cases = new Map<string, CaseSummary | null>();
+  /** Events of a case seen at the gate: a summary that counts fewer does not know them all yet. */
+  readonly #events = new Map<string, number>();
 
   constructor(emit: (line: OutcomeLine) => void) {
     this.#emit = emit;
@@ -75,7 +77,11 @@ export class Fates {
   /** What was recorded before, of events and cases that lines wait for. */
   known(outcomes: readonly EventOutcome[], cases: readonly CaseSummary[]): void {
     for (const outcome of outcomes) this.#outcome(outcome);
-    for (const summary of cases) this.#case(summary);
+    for (const summary of cases) {
+      // Asked of the store, so whatever was on its way to the case has arrived, or was folded into a storm.
+      this.#events.delete(summary.case);
+      this.#case(summary);
+    }
     this.#release();
   }
 
@@ -83,10 +89,17 @@ export class Fates {
     if (this.#queue.length === 0) return;
     for (const record of records) {
       if (record.r !== "turn") continue;
-      for (const outcome of record.outcomes) this.#outcome(outcome);
+      for (const outcome of record.outcomes) {
+        this.#outcome(outcome);
+        if (outcome.case !== null) this.#events.set(outcome.case, this.#eventsOf(outcome.case) + 1);
+      }
       if (record.summary) this.#case(record.summary);
     }
     this.#release();
+  }
+
+  #eventsOf(id: string): number {
+    return this.#events.get(id) ?? 0;
   }
 
   #outcome(outcome: EventOutcome): void {
@@ -113,6 +126,7 @@ export class Fates {
     if (this.#queue.length > 0) return;
     this.#outcomes.clear();
     this.#cases.clear();
+    this.#events.clear();
   }
 
   #fateOf(read: LineRead): OutcomeLine | null {
@@ -122,7 +136,9 @@ export class Fates {
     if (read.repeat) return lineOf(read.line, { ...outcome, gate: "duplicate" }, null);
     if (outcome.case === null) return lineOf(read.line, outcome, null);
     const summary = this.#cases.get(outcome.case);
-    return summary && isSettled(summary) ? lineOf(read.line, outcome, summary) : null;
+    if (!summary || !isSettled(summary) || summary.events < this.#eventsOf(summary.case))
+      return null;
+    return lineOf(read.line, outcome, summary);
   }
 }
 

@@ -6,7 +6,8 @@
 import type { ActorDefinition, Companion } from "../actors/define.ts";
 import type { ActorAddress } from "../machines/protocol.ts";
 import type { Clock, MailboxEntry, Position, Transport } from "../transports/ports.ts";
-import { DROP_TYPE, RETRY_TYPE, type Item } from "./apply.ts";
+import { DROP_TYPE, RETRY_TYPE } from "./apply.ts";
+import type { Item } from "./item.ts";
 import { LIMITS } from "./limits.ts";
 import type { Source } from "./record.ts";
 import type { ShardState } from "./state.ts";

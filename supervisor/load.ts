@@ -6,7 +6,7 @@ import type { ActorDefinition } from "../actors/define.ts";
 import { toFailure, WatchfloorError } from "../machines/errors.ts";
 import type { ActorAddress } from "../machines/protocol.ts";
 import type { StateStore } from "../transports/ports.ts";
-import type { Item } from "./apply.ts";
+import type { Item } from "./item.ts";
 import type { ActorRecord } from "./record.ts";
 import type { ShardState } from "./state.ts";
 

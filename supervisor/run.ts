@@ -199,7 +199,9 @@ function keepChecking(floor: Floor, fates: Fates): () => void {
     const [outcome] = await floor.intake.recorded([lacking.digest]);
     const id = lacking.case ?? outcome?.case ?? null;
     fates.known(outcome ? [outcome] : [], []);
-    if (id !== null) fates.known([], await floor.caseSummaries([id]));
+    if (id === null || !floor.runner.idle) return;
+    await floor.runner.flush();
+    fates.known([], await floor.caseSummaries([id]));
   };
   arm();
   return () => {
