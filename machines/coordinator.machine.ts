@@ -14,13 +14,19 @@ import { failureOf, type Answered, type Failed } from "./step.ts";
 
 export const version = 1;
 
-// What an action or a guard takes of the event that brought it.
 const message = <E>({ event }: { readonly event: E }): E => event;
 const data = <D>({ event }: { readonly event: { readonly data: D } }): D => event.data;
 const output = <O>({ event }: { readonly event: { readonly output: O } }): O => event.output;
 const value = <V>({ event }: { readonly event: Answered<V> }): V => event.output.value;
 const failure = ({ event }: { readonly event: Failed }): CallFailure => failureOf(event);
 const notices = ({ context }: Scope): readonly Outgoing[] => tellNotices(context);
+
+// A new rule on a case that waits or rests: a harmless alarm must not cover the next one.
+const newRound = {
+  guard: { type: "isNewRuleInBudget", params: data },
+  target: "detecting",
+  actions: { type: "takeEvent", params: message },
+} as const;
 
 export const coordinatorMachine = coordinatorSetup.createMachine({
   id: "coordinator",
@@ -212,6 +218,7 @@ export const coordinatorMachine = coordinatorSetup.createMachine({
         },
       },
       on: {
+        "case.event": newRound,
         "human.answer": {
           actions: {
             type: "tell",
@@ -332,13 +339,7 @@ export const coordinatorMachine = coordinatorSetup.createMachine({
       initial: "closed",
       after: { retention: "archived" },
       on: {
-        "case.event": [
-          {
-            guard: { type: "isNewRuleInBudget", params: data },
-            target: "detecting",
-            actions: { type: "takeEvent", params: message },
-          },
-        ],
+        "case.event": newRound,
         "human.undo": [
           {
             guard: "canUndo",

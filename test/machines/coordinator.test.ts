@@ -388,11 +388,12 @@ describe("coordinator: events that come later", () => {
     assert.ok(summary(walk).reasons.includes("budget_spent"));
   });
 
-  it("looks at a rule that came while a person was asked, whatever they answered", () => {
+  it("looks at a new rule at once, and asks the person again with what it found", () => {
     const walk = waiting().send("case.event", caseEvent(2, "New rule"));
-    assert.equal(walk.state, "awaitingHuman");
-    walk.done("askApproval", approval("dismiss", { dismissal: "expected" }));
     assert.equal(walk.state, "detecting");
+    walk.done("askDetector", DETECTOR).done("askAnalyst", report([ISOLATE]));
+    walk.done("askReviewer", review(ISOLATE, "escalate"));
+    assert.equal(walk.state, "awaitingHuman");
   });
 
   it("does not perform again what is done, in a later round", () => {

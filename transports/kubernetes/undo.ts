@@ -37,7 +37,8 @@ export function writeUndo(
   const workload = reachOf(change, inventory, target)?.workloads[0];
   if (workload === undefined && target.kind !== "node") throw unknownTarget(target);
   const record = readRecord(change, target);
-  if (isRestored(change, workload, record, inverse)) return writeRecord(change, target, record);
+  if (changedNothing(inverse) || isRestored(change, workload, record, inverse))
+    return writeRecord(change, target, record);
   if (!isAsWritten(change, workload, record, inverse)) {
     throw new WatchfloorError("target_changed", { target: targetName(target) });
   }
@@ -81,6 +82,21 @@ function restored(
     }
     case "cordoned":
       return { ...record, cordoned: inverse.previous };
+  }
+}
+
+/** The effect found what it would have written: nothing is its own to put back. */
+function changedNothing(inverse: Inverse): boolean {
+  switch (inverse.restore) {
+    case "labels":
+    case "annotations":
+      return inverse.previous === inverse.written;
+    case "policies":
+      return false;
+    case "replicas":
+      return inverse.previous === 0;
+    case "cordoned":
+      return inverse.previous;
   }
 }
 
@@ -140,7 +156,9 @@ export function undoHolds(view: LedgerView, inventory: EstateInventory, receipt:
   const { target } = receipt.action;
   const reach = reachOf(view, inventory, target);
   if (reach === null) return false;
-  return isRestored(view, reach.workloads[0], readRecord(view, target), inverseOf(receipt));
+  const inverse = inverseOf(receipt);
+  if (changedNothing(inverse)) return true;
+  return isRestored(view, reach.workloads[0], readRecord(view, target), inverse);
 }
 
 /** Where the target of a receipt stands, for a reader. */

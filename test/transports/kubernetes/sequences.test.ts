@@ -44,7 +44,9 @@ class Model {
     if (performed.undone) return;
     performed.undone = true;
     const { inverse } = performed.receipt;
-    if (inverse?.["restore"] === "cordoned") this.#cordoned = inverse["previous"] === true;
+    // A cordon of a cordoned node changed nothing, so its undo does not either.
+    if (inverse?.["restore"] === "cordoned" && inverse["previous"] === false)
+      this.#cordoned = false;
   }
 
   stands(effect: number): boolean {
