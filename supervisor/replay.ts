@@ -120,6 +120,7 @@ async function acceptPatiently(events: readonly FalcoEvent[], deps: ReplayDeps):
   }
 }
 
-function pause(clock: Clock): Promise<void> {
+/** Lets everything else run before the next look. */
+export function pause(clock: Clock): Promise<void> {
   return new Promise((resolve) => void clock.after(PAUSE_MS, resolve));
 }

@@ -14,7 +14,7 @@ import { unusedSettings, type Config } from "./config.ts";
 import { Fates } from "./fates.ts";
 import type { FirstModel } from "./first-model.ts";
 import { createInspection, type Inspection } from "./inspection.ts";
-import { replay, type ReplayCounts } from "./replay.ts";
+import { pause, replay, type ReplayCounts } from "./replay.ts";
 import { Screen } from "./screen.ts";
 import { openListeners } from "./serve.ts";
 import { Tally } from "./tally.ts";
@@ -143,7 +143,7 @@ async function replayed(run: Run, { lines, origin }: ChosenSource): Promise<numb
     stopped: () => stop.asked,
     caseSummaries: (ids) => floor.caseSummaries(ids),
   });
-  while (fates.pending > 0 && !stop.asked) await pause();
+  while (fates.pending > 0 && !stop.asked) await pause(systemClock);
   await untilIdle(floor, stop);
   screen.stop();
   if (stop.asked) return EXIT.ok;
@@ -211,11 +211,7 @@ function keepChecking(floor: Floor, fates: Fates): () => void {
 }
 
 async function untilIdle(floor: Floor, stop: Stop): Promise<void> {
-  while (!floor.runner.idle && !stop.asked) await pause();
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => void systemClock.after(20, resolve));
+  while (!floor.runner.idle && !stop.asked) await pause(systemClock);
 }
 
 // ---- The end -----------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ import {
   type OutstandingCall,
 } from "./record.ts";
 import { recoverShard, type Recovered } from "./recover.ts";
-import { settleKey, ShardState } from "./state.ts";
+import { ShardState } from "./state.ts";
 
 /** What a shard needs of the runner that hosts it. */
 export interface ShardHost {
@@ -138,7 +138,7 @@ export class Shard {
   }
 
   settle(envelope: Envelope): void {
-    this.#state.unsettled.delete(settleKey(envelope));
+    this.#state.unsettled.delete(envelope.id);
   }
 
   /** More may have been published, or the runner holds less again. */

@@ -78,7 +78,7 @@ export class ShardState {
   }
 
   #absorbSent(envelope: Envelope): void {
-    this.unsettled.set(settleKey(envelope), envelope);
+    this.unsettled.set(envelope.id, envelope);
     const receiver = receiverOf(envelope);
     this.sent[receiver] = Math.max(this.sent[receiver] ?? 0, envelope.seq ?? 0);
   }
@@ -86,7 +86,7 @@ export class ShardState {
   restoreCheckpoint(checkpoint: CheckpointRecord): void {
     this.marks = Marks.from(checkpoint.marks);
     this.sent = { ...checkpoint.sent };
-    for (const envelope of checkpoint.unsettled) this.unsettled.set(settleKey(envelope), envelope);
+    for (const envelope of checkpoint.unsettled) this.unsettled.set(envelope.id, envelope);
   }
 
   checkpoint(at: number, upTo: number): CheckpointRecord {
@@ -129,8 +129,4 @@ export function envelopeId(sender: string, receiver: string, seq: number): strin
 
 export function receiverOf(envelope: Envelope): string {
   return envelope.id.slice(envelope.id.indexOf(">") + 1, envelope.id.lastIndexOf("#"));
-}
-
-export function settleKey(envelope: Envelope): string {
-  return envelope.id;
 }
