@@ -68,6 +68,10 @@ export const ERRORS = {
   },
   // The runtime.
   fenced: { message: "shard {shard} is owned by a newer epoch", retryable: false },
+  append_unanswered: {
+    message: "an append to {shard} got no answer; it may have happened",
+    retryable: true,
+  },
   record_too_large: {
     message: "a turn of {actor} takes {bytes} bytes, over the limit of {limit}",
     retryable: false,

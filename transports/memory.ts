@@ -10,12 +10,15 @@ import { WatchfloorError } from "../machines/errors.ts";
 import type { Envelope, Json } from "../machines/protocol.ts";
 import { Bells } from "./bells.ts";
 import { checkKey, compareKeys } from "./keys.ts";
+import { Gate, type MemoryOperation } from "./memory-gate.ts";
+import { MemoryLeases, Registers } from "./memory-leases.ts";
 import type {
   AppendResult,
   Clock,
   Journal,
   Mailbox,
   MailboxEntry,
+  Owner,
   Position,
   Put,
   ShardId,
@@ -25,17 +28,11 @@ import type {
   Transport,
 } from "./ports.ts";
 
-/** One use of the transport, named as the method of its port. */
-export interface MemoryOperation {
-  readonly port: "journal" | "store" | "mailbox";
-  readonly method: string;
-  /** The shard, the table, or the blob's key. */
-  readonly target: string;
-}
-
 export interface MemoryOptions {
   readonly clock: Clock;
   readonly disk?: MemoryDisk;
+  /** Several runners work on the disk at once: who runs what is settled by leases. */
+  readonly shared?: boolean;
   /** Runs before each operation: may delay it, or fail it by rejecting; then nothing was done. */
   readonly before?: (operation: MemoryOperation) => Promise<void>;
 }
@@ -44,10 +41,21 @@ export class MemoryDisk {
   readonly journals = new ShardLogs();
   readonly mailboxes = new ShardLogs();
   readonly blobs = new Map<string, Uint8Array>();
+  readonly registers = new Registers();
+  /** Latest epoch that wrote, by shard. */
+  readonly #epochs = new Map<ShardId, Position>();
   readonly #tables = new Map<Table, SortedTexts>();
 
   table(name: Table): SortedTexts {
     return existing(this.#tables, name, () => new SortedTexts());
+  }
+
+  /** Throws `fenced` for an owner whom a later one followed. */
+  checkOwner(owner: Owner | undefined): void {
+    if (owner === undefined) return;
+    const { shard, epoch } = owner;
+    if (epoch < (this.#epochs.get(shard) ?? 0)) throw new WatchfloorError("fenced", { shard });
+    this.#epochs.set(shard, epoch);
   }
 }
 
@@ -55,54 +63,19 @@ export function openMemory(options: MemoryOptions): Transport {
   const disk = options.disk ?? new MemoryDisk();
   const bells = new Bells(options.clock, (shard) => disk.mailboxes.last(shard));
   const gate = new Gate(options.before);
+  const leases = options.shared === true ? new MemoryLeases(disk.registers, gate) : null;
   return {
     name: "memory",
     journal: new MemoryJournal(disk, gate),
     store: new MemoryStore(disk, gate),
     mailbox: new MemoryMailbox(disk, gate, bells),
+    leases,
     close: async () => {
       bells.close();
+      leases?.close();
       await gate.close();
     },
   };
-}
-
-/** Every operation passes here: reads at once, writes in one line. */
-class Gate {
-  readonly #before: (operation: MemoryOperation) => Promise<void>;
-  #line: Promise<unknown> = Promise.resolve();
-  #closed = false;
-
-  constructor(before: (operation: MemoryOperation) => Promise<void> = async () => {}) {
-    this.#before = before;
-  }
-
-  async read<T>(operation: MemoryOperation, work: () => T): Promise<T> {
-    this.#checkOpen();
-    await this.#before(operation);
-    return work();
-  }
-
-  async write<T>(operation: MemoryOperation, work: () => T): Promise<T> {
-    this.#checkOpen();
-    const done = this.#line.then(async () => {
-      await this.#before(operation);
-      return work();
-    });
-    this.#line = done.catch(() => undefined);
-    return done;
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#line;
-  }
-
-  #checkOpen(): void {
-    if (this.#closed) {
-      throw new WatchfloorError("data_unusable", { path: "memory", why: "it is closed" });
-    }
-  }
 }
 
 // ---- Journal -----------------------------------------------------------------------------------
@@ -230,7 +203,7 @@ class MemoryStore implements StateStore {
     });
   }
 
-  async write(puts: readonly Put[]): Promise<void> {
+  async write(puts: readonly Put[], owner?: Owner): Promise<void> {
     const changes = puts.map(({ table, key, value }) => {
       checkKey(table, key);
       return { table, key, text: value === null ? null : JSON.stringify(value) };
@@ -238,6 +211,7 @@ class MemoryStore implements StateStore {
     return this.#gate.write(
       { port: "store", method: "write", target: puts[0]?.table ?? "" },
       () => {
+        this.#disk.checkOwner(owner);
         for (const { table, key, text } of changes) this.#disk.table(table).set(key, text);
       },
     );
@@ -250,10 +224,11 @@ class MemoryStore implements StateStore {
     });
   }
 
-  async putBlob(key: string, bytes: Uint8Array): Promise<void> {
+  async putBlob(key: string, bytes: Uint8Array, owner?: Owner): Promise<void> {
     checkKey("blobs", key);
     const copy = Uint8Array.from(bytes);
     return this.#gate.write({ port: "store", method: "putBlob", target: key }, () => {
+      this.#disk.checkOwner(owner);
       this.#disk.blobs.set(key, copy);
     });
   }

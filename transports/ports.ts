@@ -40,8 +40,10 @@ export type AppendResult =
 
 /**
  * One append-only log a shard. `append` is atomic and durable: when it resolves, the records
- * survive a power cut; when it rejects, none of them is there. It is conditional: when the shard's
- * last position is not `expected`, nothing is written and `appended` is false.
+ * survive a power cut. It is conditional: when the shard's last position is not `expected`, nothing
+ * is written and `appended` is false. It has a third outcome: a rejection with `append_unanswered`
+ * says that nobody knows, and that the records may still land. After any other rejection none of
+ * them is there, and none will be.
  */
 export interface Journal {
   append(shard: ShardId, expected: Position, records: readonly string[]): Promise<AppendResult>;
@@ -78,7 +80,19 @@ export interface Put {
   readonly value: Json;
 }
 
-/** All puts of one `write` are atomic and durable together. Keys sort as UTF-8 bytes. */
+/** Who writes as the owner of a shard. The epoch is the position of its claim in the journal. */
+export interface Owner {
+  readonly shard: ShardId;
+  readonly epoch: Position;
+}
+
+/**
+ * The puts of one `write` are durable when it resolves, in their order; on one machine they are
+ * also atomic together. A write with an owner is refused with `fenced` where a later epoch of that
+ * shard wrote before: of all its puts that the later owner wrote, none is applied. A later owner may
+ * overlap with the write of an earlier one only in what it is going to write again itself.
+ * Keys sort as UTF-8 bytes.
+ */
 export interface StateStore {
   get(table: Table, key: string): Promise<Json>;
   getMany(table: Table, keys: readonly string[]): Promise<readonly Json[]>;
@@ -88,9 +102,9 @@ export interface StateStore {
     prefix: string,
     options?: { readonly limit?: number; readonly reverse?: boolean; readonly after?: string },
   ): Promise<readonly { readonly key: string; readonly value: Json }[]>;
-  write(puts: readonly Put[]): Promise<void>;
+  write(puts: readonly Put[], owner?: Owner): Promise<void>;
   getBlob(key: string): Promise<Uint8Array | null>;
-  putBlob(key: string, bytes: Uint8Array): Promise<void>;
+  putBlob(key: string, bytes: Uint8Array, owner?: Owner): Promise<void>;
 }
 
 // ---- Mailbox -----------------------------------------------------------------------------------
@@ -115,12 +129,45 @@ export interface Mailbox {
   subscribe(shard: ShardId, ring: () => void): () => void;
 }
 
+// ---- Leases ------------------------------------------------------------------------------------
+
+/** Of a key's value. Rises with every write of the key and is never used again, removed or not. */
+export type Revision = number;
+
+export interface Register {
+  readonly key: string;
+  readonly revision: Revision;
+  readonly value: Json;
+}
+
+/**
+ * Small registers that are compared and set: who is alive, and who may run what. They give
+ * liveness only; the journal gives safety. A read sees every write that was answered before it.
+ * A write whose answer is lost rejects, and may have happened: read it back.
+ *
+ * Keys: `<kind>/runners/<runner id>` is written by that runner again and again while it lives,
+ * `<kind>/shards/<n>` by whoever takes or gives up the shard.
+ */
+export interface Leases {
+  read(key: string): Promise<Register | null>;
+  /** Registers whose key starts with `prefix`, in key order. */
+  list(prefix: string): Promise<readonly Register[]>;
+  /** The new revision; null when the current one is not `expected` (0: there is none). */
+  write(key: string, expected: Revision, value: Json): Promise<Revision | null>;
+  /** False when the current revision is not `expected`. */
+  remove(key: string, expected: Revision): Promise<boolean>;
+  /** Rings soon after a register under `prefix` changed, whoever changed it. May ring for nothing. */
+  subscribe(prefix: string, ring: () => void): () => void;
+}
+
 /** One durable place: what a runner is started on. */
 export interface Transport {
   readonly name: "memory" | "local";
   readonly journal: Journal;
   readonly store: StateStore;
   readonly mailbox: Mailbox;
+  /** Null where one process owns everything for as long as it has the transport open. */
+  readonly leases: Leases | null;
   close(): Promise<void>;
 }
 

@@ -18,20 +18,28 @@ interface Place {
 
 interface Adapter {
   readonly name: Transport["name"];
+  /** Several may be open on one place at once. */
+  readonly shared: boolean;
   place(): Promise<Place>;
 }
 
 export const ADAPTERS: readonly Adapter[] = [
   {
     name: "memory",
+    shared: true,
     place: async () => {
       const clock = virtualClock();
       const disk = new MemoryDisk();
-      return { clock, open: async () => openMemory({ clock, disk }), remove: async () => {} };
+      return {
+        clock,
+        open: async () => openMemory({ clock, disk, shared: true }),
+        remove: async () => {},
+      };
     },
   },
   {
     name: "local",
+    shared: false,
     place: async () => {
       const clock = virtualClock();
       const path = await dataDirectory();

@@ -91,6 +91,49 @@ for (const adapter of ADAPTERS) {
       assert.equal(await transport.store.get("cases", "good"), null);
     });
 
+    describe("of an owner", () => {
+      const put = (value: Json) => [{ table: "actors" as const, key: "reviewer/a", value }];
+      const owner = (epoch: number) => ({ shard: "reviewer.0", epoch });
+
+      it("refuses an epoch that a later one followed, across a restart, and applies none of it", async () => {
+        await transport.store.write(put("first"), owner(3));
+        await transport.store.write(put("second"), owner(7));
+        await transport.store.write(put("second"), owner(7));
+        await reopen();
+        await assert.rejects(transport.store.write(put("zombie"), owner(3)), { code: "fenced" });
+        assert.equal(await transport.store.get("actors", "reviewer/a"), "second");
+      });
+
+      it("refuses a blob of an earlier epoch", async () => {
+        await transport.store.putBlob("companion/x", Uint8Array.of(1), owner(3));
+        await transport.store.putBlob("companion/x", Uint8Array.of(2), owner(7));
+        const late = transport.store.putBlob("companion/x", Uint8Array.of(3), owner(3));
+        await assert.rejects(late, { code: "fenced" });
+        assert.deepEqual(await transport.store.getBlob("companion/x"), Uint8Array.of(2));
+      });
+
+      it("does not let a refused write fail those it was ready together with", async () => {
+        await transport.store.write(put("first"), owner(7));
+        const results = await Promise.allSettled([
+          transport.store.write(put("zombie"), owner(3)),
+          transport.store.write([{ table: "cases", key: "k", value: 1 }]),
+          transport.store.write(put("second"), owner(7)),
+        ]);
+        const statuses = results.map(({ status }) => status);
+        assert.deepEqual(statuses, ["rejected", "fulfilled", "fulfilled"]);
+        assert.equal(await transport.store.get("actors", "reviewer/a"), "second");
+      });
+
+      it("keeps the epochs of shards apart", async () => {
+        await transport.store.write(put("first"), owner(7));
+        await transport.store.write([{ table: "actors", key: "reviewer/b", value: 1 }], {
+          shard: "reviewer.1",
+          epoch: 2,
+        });
+        assert.equal(await transport.store.get("actors", "reviewer/b"), 1);
+      });
+    });
+
     it("shares no value with who wrote or read it", async () => {
       const value = { list: [1] };
       const written = transport.store.write([{ table: "cases", key: "k", value }]);

@@ -18,7 +18,8 @@ import type {
 import { shardOf } from "../../supervisor/placement.ts";
 import type { JournalRecord } from "../../supervisor/record.ts";
 import { Runner, type Observer } from "../../supervisor/runner.ts";
-import { MemoryDisk, openMemory, type MemoryOperation } from "../../transports/memory.ts";
+import type { MemoryOperation } from "../../transports/memory-gate.ts";
+import { MemoryDisk, openMemory } from "../../transports/memory.ts";
 import type { Transport } from "../../transports/ports.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { virtualClock, type VirtualClock } from "./virtual-clock.ts";

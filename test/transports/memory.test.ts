@@ -2,7 +2,8 @@
  * What only `memory` promises: a seam for faults, and a disk that outlives its transport.
  */
 import assert from "node:assert/strict";
-import { MemoryDisk, openMemory, type MemoryOperation } from "../../transports/memory.ts";
+import type { MemoryOperation } from "../../transports/memory-gate.ts";
+import { MemoryDisk, openMemory } from "../../transports/memory.ts";
 import { anEnvelope } from "../kit/envelopes.ts";
 import { virtualClock } from "../kit/virtual-clock.ts";
 

@@ -15,7 +15,10 @@ export interface Entry {
 }
 
 export interface Tables {
-  /** `journal/<shard>` and `mailbox/<shard>` -> last position, which outlives what was trimmed. */
+  /**
+   * `journal/<shard>` and `mailbox/<shard>` -> last position, which outlives what was trimmed;
+   * `epoch/<shard>` -> latest epoch that wrote state.
+   */
   readonly lasts: Bytes;
   /** `<shard>/<position, 15 digits>` -> record. */
   readonly journal: Bytes;

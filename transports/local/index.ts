@@ -158,6 +158,8 @@ function assemble(parts: Parts): LocalTransport {
     journal: new LocalJournal(journal, reader, writer),
     store: new LocalStore(tables, reader, writer),
     mailbox: new LocalMailbox(mailbox, reader, writer, bells),
+    // The lock on the directory says that there is one owner.
+    leases: null,
     close: () => {
       bells.close();
       reader.close();

@@ -4,7 +4,7 @@
 import { WatchfloorError } from "../../machines/errors.ts";
 import type { Json } from "../../machines/protocol.ts";
 import { checkKey, isStorable } from "../keys.ts";
-import type { Put, StateStore, Table } from "../ports.ts";
+import type { Owner, Put, StateStore, Table } from "../ports.ts";
 import { readRange, readSealed, type Tables } from "./database.ts";
 import type { Reader } from "./reader.ts";
 import { seal, unseal, unsealText } from "./sealed.ts";
@@ -43,14 +43,14 @@ export class LocalStore implements StateStore {
     });
   }
 
-  async write(puts: readonly Put[]): Promise<void> {
+  async write(puts: readonly Put[], owner?: Owner): Promise<void> {
     const changes = puts.map(({ table, key, value }) => {
       checkKey(table, key);
       const sealed = value === null ? null : seal(JSON.stringify(value));
       return { table: this.#tables.state[table], key: Buffer.from(key), sealed };
     });
     const bytes = changes.reduce((sum, { sealed }) => sum + (sealed?.length ?? 0), 0);
-    return this.#writer.submit(bytes, () => {
+    await this.#submitAs(owner, bytes, () => {
       for (const { table, key, sealed } of changes) {
         if (sealed === null) table.removeSync(key);
         else table.putSync(key, sealed);
@@ -62,12 +62,30 @@ export class LocalStore implements StateStore {
     return this.#reader.read(() => this.#blob(key));
   }
 
-  async putBlob(key: string, bytes: Uint8Array): Promise<void> {
+  async putBlob(key: string, bytes: Uint8Array, owner?: Owner): Promise<void> {
     checkKey("blobs", key);
     const sealed = seal(bytes);
-    return this.#writer.submit(sealed.length, () => {
+    await this.#submitAs(owner, sealed.length, () => {
       this.#tables.blobs.putSync(Buffer.from(key), sealed);
     });
+  }
+
+  /** A refused owner must not fail the others of the transaction: it is thrown for after it. */
+  async #submitAs(owner: Owner | undefined, bytes: number, apply: () => void): Promise<void> {
+    const done = await this.#writer.submit(bytes, () => {
+      if (owner !== undefined && !this.#admits(owner)) return false;
+      apply();
+      return true;
+    });
+    if (!done) throw new WatchfloorError("fenced", { shard: owner?.shard ?? "" });
+  }
+
+  #admits({ shard, epoch }: Owner): boolean {
+    const sealed = readSealed(this.#tables.lasts, `epoch/${shard}`);
+    const latest = sealed === null ? 0 : Number(unsealText(sealed));
+    if (epoch > latest)
+      this.#tables.lasts.putSync(Buffer.from(`epoch/${shard}`), seal(String(epoch)));
+    return epoch >= latest;
   }
 
   #blob(key: string): Uint8Array | null {
