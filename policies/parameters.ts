@@ -57,6 +57,9 @@ const spec = z.strictObject({
     platformNamespaces: names,
   }),
   close: z.strictObject({ eventsMax: count, pValueMin: unit }),
+  /** Share of ordinary events that the gate may let become alerts. */
+  alertBudget: z.number().gt(0).max(0.1),
+  rateLimits: byClass(() => z.strictObject({ perHourMax: count })),
   undoAfterMs: z.strictObject({ contain: z.int().min(1000) }),
   approval: z.strictObject({
     validMs: z.int().min(1000),
@@ -64,7 +67,7 @@ const spec = z.strictObject({
     peopleNeeded: byClass(() => z.int().min(1).max(PEOPLE_NEEDED_MAX)),
   }),
 });
-type ParametersSpec = z.output<typeof spec>;
+export type ParametersSpec = z.output<typeof spec>;
 
 const resource = z.strictObject({
   apiVersion: z.literal("watchfloor.dev/v1alpha1"),
@@ -99,6 +102,25 @@ function made(resourceName: string, value: ParametersSpec): ReviewParameters {
   return frozen({ name: resourceName, revision: digestOf(value), spec: value });
 }
 
+/** Checks what is no text any more. Throws `config_invalid`, naming origin, field and rule. */
+export function checkedParameters(value: unknown, origin: string): ReviewParameters {
+  const parsed = resource.safeParse(value);
+  if (parsed.success) return made(parsed.data.metadata.name, parsed.data.spec);
+  const [issue] = parsed.error.issues;
+  const field = issue?.path.map(String).join(".") || "the resource";
+  throw new WatchfloorError("config_invalid", { origin, field, rule: issue?.message ?? "" });
+}
+
+/** The resource as it is written down. */
+export function resourceOf(resourceName: string, value: unknown): JsonObject {
+  return {
+    apiVersion: "watchfloor.dev/v1alpha1",
+    kind: "ReviewParameters",
+    metadata: { name: resourceName },
+    spec: value as JsonObject,
+  };
+}
+
 /** Throws `config_invalid`, naming origin, field and the rule it breaks. */
 export function parseParameters(yamlText: string, origin: string): ReviewParameters {
   const document = parseDocument(yamlText);
@@ -111,11 +133,7 @@ export function parseParameters(yamlText: string, origin: string): ReviewParamet
       rule: `is not YAML (${fault.code})`,
     });
   }
-  const parsed = resource.safeParse(document.toJS());
-  if (parsed.success) return made(parsed.data.metadata.name, parsed.data.spec);
-  const [issue] = parsed.error.issues;
-  const field = issue?.path.map(String).join(".") || "the resource";
-  throw new WatchfloorError("config_invalid", { origin, field, rule: issue?.message ?? "" });
+  return checkedParameters(document.toJS({ maxAliasCount: 10 }), origin);
 }
 
 /** Throws `config_unreadable` or `config_invalid`. */
@@ -133,7 +151,11 @@ export function loadParameters(path: string): ReviewParameters {
 /** The same parameters with another mode or kill switch: what flags and operators set. */
 export function adjustParameters(
   parameters: ReviewParameters,
-  change: { readonly mode?: Mode; readonly killSwitch?: boolean },
+  change: {
+    readonly mode?: Mode;
+    readonly killSwitch?: boolean;
+    readonly alertBudget?: number;
+  },
 ): ReviewParameters {
   return made(parameters.name, structuredClone({ ...parameters.spec, ...change }));
 }

@@ -41,6 +41,8 @@ export const SMOKE_PARAMETERS = parseParameters(
         platformNamespaces: [],
       },
       close: { eventsMax: 5, pValueMin: 0.001 },
+      alertBudget: 0.001,
+      rateLimits: byClass({ perHourMax: 10 }),
       undoAfterMs: { contain: 60_000 },
       approval: { validMs: 60_000, people: byClass(["*"]), peopleNeeded: byClass(1) },
     },

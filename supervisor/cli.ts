@@ -6,7 +6,9 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { WatchfloorError, type ErrorCode } from "../machines/errors.ts";
 import type { AnswerOptions } from "./cli/answering.ts";
+import { examples, onData } from "./cli/command.ts";
 import type { MachineOptions } from "./cli/inspecting.ts";
+import { addParameters } from "./cli/policy-commands.ts";
 import { openSession, type DataOptions, type Io, type Session } from "./cli/io.ts";
 import { packageFile } from "./package.ts";
 
@@ -85,6 +87,7 @@ function createProgram(io: Io, exit: SetCode): Command {
   addAnswers(program, io);
   addLetters(program, io);
   addEvidence(program, io, exit);
+  addParameters(program, io);
   addInside(program, io);
   return program;
 }
@@ -94,23 +97,6 @@ function packageVersion(): string {
     version: string;
   };
   return version;
-}
-
-/** A command on stored data, with the options that all of them have. */
-function onData(parent: Command, signature: string, description: string): Command {
-  return parent
-    .command(signature)
-    .description(description)
-    .option(
-      "--data <dir>",
-      "the data directory (default: from the configuration, else ./watchfloor-data)",
-    )
-    .option("--config <dir>", "where watchfloor.yaml is")
-    .option("--json", "one JSON value a line");
-}
-
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ watchfloor ${line}`).join("\n")}`;
 }
 
 // ---- run ---------------------------------------------------------------------------------------

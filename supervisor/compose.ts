@@ -21,8 +21,8 @@ import { createScreener, loadModel, type Model as GateModel } from "../anomaly/i
 import type { WatchfloorError } from "../machines/errors.ts";
 import type { Json, Kind } from "../machines/protocol.ts";
 import type { CaseSummary, FalcoEvent } from "../machines/vocabulary.ts";
-import { defaultParametersPath } from "../policies/bundle.ts";
-import { adjustParameters, loadParameters } from "../policies/parameters.ts";
+import type { LiveParameters, Parameters } from "../policies/live-parameters.ts";
+import { ServingPolicy } from "../policies/serving.ts";
 import { loadWasmEngine } from "../policies/wasm-engine.ts";
 import { systemClock, systemRandom } from "../transports/clock.ts";
 import { openSimulatedCluster } from "../transports/kubernetes/simulated.ts";
@@ -48,6 +48,7 @@ import { LIMITS } from "./limits.ts";
 import type { FirstModel } from "./first-model.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { packageFile } from "./package.ts";
+import { openParameters, watchParameters } from "./parameters.ts";
 import { Runner, type Observer } from "./runner.ts";
 
 export interface FloorOptions {
@@ -69,6 +70,7 @@ export interface Floor {
   readonly intake: Intake;
   readonly transport: Transport;
   readonly metrics: Metrics;
+  readonly parameters: LiveParameters;
   /** Resolves when the runner cannot go on. */
   readonly lost: Promise<void>;
   readonly failed: boolean;
@@ -101,7 +103,8 @@ async function composed(
   closers.push(() => transport.close());
   const cluster = await openCluster(config, clock);
   closers.push(() => cluster.close());
-  const team = await assemble(config, options, transport, cluster, closers);
+  const policy = await openPolicy(config, options, transport.store, closers);
+  const team = await assemble({ config, options, transport, cluster, policy, closers });
   const faults = watchFaults(options);
   let runner: Runner | null = null;
   const metrics = createMetrics(() => runner);
@@ -122,6 +125,7 @@ async function composed(
     runner: running,
     transport,
     metrics,
+    parameters: policy.parameters,
     intake: new Intake({
       transport,
       shardCount: config.shards,
@@ -159,27 +163,58 @@ function openCluster(config: Config, clock: Clock): Promise<Cluster> {
   return openSimulatedCluster({ path, clock, inventory: INVENTORY });
 }
 
+// ---- The policy --------------------------------------------------------------------------------
+
+interface Policy {
+  readonly parameters: LiveParameters;
+  readonly serving: ServingPolicy;
+}
+
+async function openPolicy(
+  config: Config,
+  { clock = systemClock, say }: FloorOptions,
+  store: StateStore,
+  closers: (() => Promise<void>)[],
+): Promise<Policy> {
+  const live = await openParameters(config, store, clock);
+  const serving = new ServingPolicy(await loadWasmEngine(live.current()));
+  live.preparedBy((next) => serving.prepare(next));
+  const watch = watchParameters({
+    sources: config,
+    live,
+    clock,
+    alarm: (error) => say(`Alarm: the parameters stay as they are: ${error.message}`),
+  });
+  closers.push(async () => watch.close());
+  return { parameters: live, serving };
+}
+
 // ---- The team ----------------------------------------------------------------------------------
 
-async function assemble(
-  config: Config,
-  options: FloorOptions,
-  transport: Transport,
-  cluster: Cluster,
-  closers: (() => Promise<void>)[],
-): Promise<Team> {
+interface Parts {
+  readonly config: Config;
+  readonly options: FloorOptions;
+  readonly transport: Transport;
+  readonly cluster: Cluster;
+  readonly policy: Policy;
+  readonly closers: (() => Promise<void>)[];
+}
+
+async function assemble(parts: Parts): Promise<Team> {
+  const { config, options, transport, cluster, policy, closers } = parts;
+  const parameters: Parameters = policy.parameters;
+  const engine = () => policy.serving.engine();
   const { sink, clock = systemClock } = options;
   const { store } = transport;
   // The longest at a first start: everything else is opened while it is fitted.
   const gating = gateModel(store, options);
   gating.catch(() => {});
-  const [resources, engine, model] = await Promise.all([
+  const [resources, model] = await Promise.all([
     loadResources(packageFile("actors/agents")),
-    policyEngine(config),
     languageModel(config, clock),
   ]);
   const specs = [
-    policyServer({ engine: () => engine, clock }),
+    policyServer({ engine, clock }),
     clusterReadServer(cluster),
     clusterActServer(cluster),
     historyServer(store),
@@ -195,7 +230,11 @@ async function assemble(
     resources,
     coordinator: { engine: model ? "model" : "rules", approvalExpiryMs: config.approvalExpiryMs },
     screener: () =>
-      createScreener({ model: gate, budget: config.alertBudget, learningMs: config.learningMs }),
+      createScreener({
+        model: gate,
+        budget: parameters.current().spec.alertBudget,
+        learningMs: config.learningMs,
+      }),
     calls: {
       detector: createDetectorCalls({ history: tools("detector", "history") }),
       analyst: createAnalystCalls({
@@ -212,23 +251,21 @@ async function assemble(
       remediator: createRemediatorCalls({
         clusterRead: tools("remediator", "cluster-read"),
         clusterAct: tools("remediator", "cluster-act"),
-        engine: () => engine,
+        engine,
         clock,
       }),
       approval: createApprovalCalls({
         clusterRead: tools("approval", "cluster-read"),
         history: tools("approval", "history"),
-        engine: () => engine,
+        engine,
       }),
       notifier: createNotifierCalls(sink),
-      trainer: createTrainerCalls({ store, alertBudget: config.alertBudget }),
+      trainer: createTrainerCalls({
+        store,
+        alertBudget: parameters.current().spec.alertBudget,
+      }),
     },
   };
-}
-
-async function policyEngine(config: Config) {
-  const parameters = loadParameters(config.parameters ?? defaultParametersPath());
-  return loadWasmEngine(adjustParameters(parameters, { mode: config.mode }));
 }
 
 async function languageModel(config: Config, clock: Clock): Promise<Model | null> {

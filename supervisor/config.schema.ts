@@ -43,7 +43,8 @@ export const SettingsSchema = z.strictObject({
     .min(1, "must name at least one agent kind")
     .default([...KINDS])
     .meta({ text: "list" }),
-  mode: oneOf(MODES).default("observe"),
+  /** Null takes the parameters' own. */
+  mode: oneOf(MODES).nullable().default(null),
   http: z.strictObject({
     host: text("must be a host name or address", 255).default("127.0.0.1"),
     /** 0 takes a free one. */
@@ -55,12 +56,13 @@ export const SettingsSchema = z.strictObject({
       ca: text("must be a PEM file").nullable().default(null).meta({ path: true }),
     }),
   }),
-  /** Share of ordinary events that may become alerts. */
+  /** Share of ordinary events that may become alerts; null takes the parameters' own. */
   alertBudget: z
     .number("must be a number over 0 and up to 0.1")
     .gt(0, "must be over 0")
     .max(0.1, "must be at most 0.1")
-    .default(0.0015)
+    .nullable()
+    .default(null)
     .meta({ text: "number" }),
   learningMs: whole(0, 90 * DAY_MS)
     .default(DAY_MS)

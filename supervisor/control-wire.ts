@@ -5,6 +5,7 @@
 import { relative } from "node:path";
 import { z } from "zod";
 import { WatchfloorError } from "../machines/errors.ts";
+import type { Json } from "../machines/protocol.ts";
 import { CommandSchema } from "./commands.ts";
 
 export const CONTROL_LIMITS = {
@@ -20,6 +21,9 @@ export const SOCKET = "control.sock";
 const SOCKET_PATH_BYTES_MAX = 103;
 export const PROTOCOL = 1;
 
+/** Of a change of parameters: why it is made. */
+export const WHY_CHARS_MAX = 500;
+
 /** The shorter way to write the path: a longer one than the system takes would be cut silently. */
 export function socketAddress(path: string): string {
   const candidates = [path, relative(process.cwd(), path)];
@@ -31,6 +35,9 @@ export function socketAddress(path: string): string {
   throw new WatchfloorError("data_unusable", { path, why });
 }
 
+/** JSON of any shape. zod's own type lacks the absent values that ours allows. */
+const JsonSchema = z.json() as unknown as z.ZodType<Json, Json>;
+
 export const RequestSchema = z.discriminatedUnion("op", [
   z.strictObject({
     op: z.literal("publish"),
@@ -38,6 +45,16 @@ export const RequestSchema = z.discriminatedUnion("op", [
     as: z.string().max(64).nullable().default(null),
   }),
   z.strictObject({ op: z.literal("status") }),
+  z.strictObject({
+    op: z.literal("parameters"),
+    changes: z
+      .array(z.strictObject({ path: z.string().min(1).max(256), value: JsonSchema }))
+      .min(1)
+      .max(64)
+      .readonly(),
+    why: z.string().min(1).max(WHY_CHARS_MAX),
+    as: z.string().max(64).nullable().default(null),
+  }),
 ]);
 
 export type ControlRequest = z.input<typeof RequestSchema>;

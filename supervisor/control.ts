@@ -12,6 +12,7 @@ import type { z } from "zod";
 import { toFailure, WatchfloorError } from "../machines/errors.ts";
 import type { Json } from "../machines/protocol.ts";
 import type { Person } from "../machines/vocabulary.ts";
+import type { ParameterChange } from "../policies/parameters-change.ts";
 import type { Clock, Random } from "../transports/ports.ts";
 import type { Command } from "./commands.ts";
 import { answeringPid } from "./control-client.ts";
@@ -24,6 +25,8 @@ export interface ControlOptions {
   readonly random: Random;
   /** Resolves when the command is durable. A WatchfloorError is passed on to the person. */
   handle(command: Command, person: Person): Promise<Json>;
+  /** Resolves when the change is durable and in force. */
+  setParameters(changes: readonly ParameterChange[], why: string, person: Person): Promise<Json>;
   status(): Json;
 }
 
@@ -118,8 +121,12 @@ function serve(options: ControlOptions, socket: Socket): void {
 
 async function answer(options: ControlOptions, nonce: string, line: string): Promise<object> {
   const request = parsedRequest(line);
-  const person = provenPerson(options.dataDir, nonce, request.op === "publish" ? request.as : null);
+  const person = provenPerson(options.dataDir, nonce, request.op === "status" ? null : request.as);
   if (request.op === "status") return { ok: true, result: options.status() };
+  if (request.op === "parameters") {
+    const { changes, why } = request;
+    return { ok: true, result: await options.setParameters(changes, why, person) };
+  }
   return { ok: true, result: await options.handle(request.command, person) };
 }
 

@@ -2,7 +2,9 @@
  * The boundary of: a running floor and who may speak to it. Opens its listeners: events and health
  * over HTTP, commands over the socket in the data directory, the inspector where asked for.
  */
+import type { Json } from "../machines/protocol.ts";
 import { systemClock, systemRandom } from "../transports/clock.ts";
+import type { ParameterEntry } from "../policies/live-parameters.ts";
 import { createFalcoServer } from "../transports/falco/http.ts";
 import { publishCommand } from "./commands.ts";
 import type { Floor } from "./compose.ts";
@@ -44,9 +46,18 @@ async function openControl(config: Config, floor: Floor): Promise<() => Promise<
         ...(await publishCommand(ports, command, person, `cmd-${randomHex(systemRandom, 4)}`)),
       };
     },
+    setParameters: async (changes, why, who) => {
+      const entry = await floor.parameters.set(changes, { who, why, at: systemClock.now() });
+      floor.say(`Parameters: change ${entry.n} by ${who.user} is in force: ${pathsOf(entry)}.`);
+      return entry as unknown as Json;
+    },
     status: () => ({ pid: process.pid, ...floor.ready(), ...floor.runner.gauges() }),
   });
   return () => control.close();
+}
+
+function pathsOf({ changes }: ParameterEntry): string {
+  return changes.map(({ path }) => path).join(", ") || "nothing differs";
 }
 
 async function openHttp(config: Config, floor: Floor): Promise<() => Promise<void>> {

@@ -264,6 +264,7 @@ describe("supervisor: answering on the command line", () => {
       dataDir: join(dir, "data"),
       clock: systemClock,
       random: seededRandom(3),
+      setParameters: async (changes) => changes as unknown as Json,
       status: () => null,
       handle: async (command, person) => {
         const taken = await publishCommand(ports, command, person, "cmd-7");

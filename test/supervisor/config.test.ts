@@ -35,7 +35,7 @@ describe("supervisor: settings", () => {
 
   it("has defaults that observe, on loopback, and are frozen", () => {
     const config = load();
-    assert.equal(config.mode, "observe");
+    assert.equal(config.mode, null);
     assert.deepEqual(config.http, { host: "127.0.0.1", port: 8080, secretPath: null, tls: null });
     assert.equal(config.data, join(cwd, "watchfloor-data"));
     assert.ok(
@@ -144,7 +144,7 @@ describe("supervisor: settings", () => {
         WATCHFLOOR_PORT_80_TCP_ADDR: "10.0.0.1",
       },
     });
-    assert.equal(config.mode, "observe");
+    assert.equal(config.mode, null);
     assert.equal(config.http.port, 8080);
   });
 

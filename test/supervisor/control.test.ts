@@ -23,6 +23,7 @@ import { shardOf } from "../../supervisor/placement.ts";
 import { Reader } from "../../supervisor/reader.ts";
 import { WatchfloorError } from "../../machines/errors.ts";
 import type { Person } from "../../machines/vocabulary.ts";
+import type { Json } from "../../machines/protocol.ts";
 import { systemClock } from "../../transports/clock.ts";
 import { openMemory } from "../../transports/memory.ts";
 import { CASE, LETTER, SHARDS, storeCase, summaryOf } from "../kit/stored-case.ts";
@@ -57,6 +58,7 @@ describe("supervisor: control socket", () => {
           throw new WatchfloorError("dead_letter_unknown", { id: command.letter });
         return { accepted: true, id: "cmd-1" };
       },
+      setParameters: async (changes) => changes as unknown as Json,
       status: () => ({ ready: true }),
     }));
   const prove = (nonce: string): void => makeProof(dir, nonce);

@@ -1,0 +1,21 @@
+/**
+ * The boundary of: commands and commander. What all commands on stored data have in common.
+ */
+import type { Command } from "commander";
+
+/** A command on stored data, with the options that all of them have. */
+export function onData(parent: Command, signature: string, description: string): Command {
+  return parent
+    .command(signature)
+    .description(description)
+    .option(
+      "--data <dir>",
+      "the data directory (default: from the configuration, else ./watchfloor-data)",
+    )
+    .option("--config <dir>", "where watchfloor.yaml is")
+    .option("--json", "one JSON value a line");
+}
+
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ watchfloor ${line}`).join("\n")}`;
+}

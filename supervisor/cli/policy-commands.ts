@@ -1,0 +1,41 @@
+/**
+ * The boundary of: what a person types about the policy. Names, options and help; each command's work
+ * is loaded when it is asked for.
+ */
+import type { Command } from "commander";
+import { examples, onData } from "./command.ts";
+import { openSession, type DataOptions, type Io } from "./io.ts";
+import type { SetOptions } from "./parameters.ts";
+
+export function addParameters(program: Command, io: Io): void {
+  const commands = program
+    .command("parameters")
+    .description("what the policy weighs: floors, lists, limits, mode, kill switch");
+  const work = () => import("./parameters.ts");
+  onData(commands, "get", "show the parameters in force as YAML, or one of them")
+    .argument("[path]", "for example confidenceFloor.contain")
+    .action(async (path: string | undefined, options: DataOptions) => {
+      await (await work()).getParameters(await openSession(io, options), path, options);
+    });
+  onData(commands, "set", "change parameters: at once on a running floor, all of them or none")
+    .argument("<assignments...>", "PATH=VALUE; lists and maps in YAML: '[a, b]'")
+    .option("--why <text>", "the reason, for the record; required")
+    .option("--as <name>", "a note of who you say you are; your user is what counts")
+    .action(async (given: readonly string[], options: DataOptions & SetOptions) => {
+      await (await work()).setParameters(await openSession(io, options), given, options);
+    });
+  onData(commands, "history", "every change: when, who, what, why").action(
+    async (options: DataOptions) => {
+      await (await work()).listHistory(await openSession(io, options));
+    },
+  );
+  commands.addHelpText(
+    "after",
+    examples(
+      "parameters get confidenceFloor",
+      'parameters set killSwitch=true --why "odd isolations on prod-2"',
+      `parameters set confidenceFloor.contain=0.9 'assets.alwaysEscalateNames=[vault, dex]' --why "SEC-142"`,
+      "parameters history --json",
+    ),
+  );
+}
