@@ -104,6 +104,10 @@ export const ERRORS = {
   model_overloaded: { message: "the model's service is overloaded", retryable: true },
   model_timeout: { message: "the model did not answer within {timeoutMs} ms", retryable: true },
   model_stream_cut: { message: "the model's answer was cut off", retryable: true },
+  model_body_broken: {
+    message: "the body of the model's answer cannot be read to its end",
+    retryable: true,
+  },
   model_unavailable: { message: "the model's service cannot be reached", retryable: true },
   model_rejected: {
     message: "the model's service refused the request with status {status}",

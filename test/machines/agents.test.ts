@@ -114,6 +114,7 @@ describe("analyst", () => {
     model_timeout: "timedOut",
     call_timeout: "timedOut",
     model_stream_cut: "cutOff",
+    model_body_broken: "unreadable",
     model_unavailable: "unavailable",
     call_failed: "unavailable",
     model_bad_schema: "repairing",

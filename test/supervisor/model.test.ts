@@ -146,8 +146,8 @@ const FAILURES: Readonly<Record<string, Expected>> = {
   },
   "asks again when the body ends within an event": {
     turns: [{ kind: "truncated" }, OK],
-    through: again("cutOff"),
-    failures: ["model_stream_cut"],
+    through: again("unreadable"),
+    failures: ["model_body_broken"],
     engine: "model",
     tokens: BROKEN + WHOLE,
   },

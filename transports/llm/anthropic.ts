@@ -192,7 +192,7 @@ function answerOf(
   requestId: string | null,
 ): ModelAnswer {
   if (!progress.stopped || progress.stopReason === null)
-    throw failure("model_stream_cut", progress, request);
+    throw failure("model_body_broken", progress, request);
   const code = BAD_STOPS[progress.stopReason];
   if (code !== undefined) throw failure(code, progress, request);
   return {
@@ -222,8 +222,9 @@ function translate(
     return failure(began ? "model_stream_cut" : "model_unavailable", progress, request, error);
   if (error instanceof sdk.APIError)
     return fromStatus(error.status ?? statusOfType(error.type), error, progress, request);
-  // A body that ended early, or an event whose data is not JSON.
-  return failure("model_stream_cut", progress, request, error);
+  // Data that is no JSON was never an answer; anything else is a connection that broke.
+  const code = error instanceof SyntaxError ? "model_body_broken" : "model_stream_cut";
+  return failure(code, progress, request, error);
 }
 
 /** An error inside a stream has a type but no status, since the status was 200. */

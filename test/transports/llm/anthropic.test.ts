@@ -100,7 +100,7 @@ describe("transports/llm: the Messages API", () => {
     ["400", { kind: "error", status: 400 }, "model_rejected"],
     ["401", { kind: "error", status: 401 }, "model_rejected"],
     ["413", { kind: "error", status: 413 }, "model_rejected"],
-    ["a body that is no stream of events", { kind: "garbage" }, "model_stream_cut"],
+    ["a body that is no stream of events", { kind: "garbage" }, "model_body_broken"],
   ];
   for (const [what, turn, code] of beforeAnyToken) {
     it(`turns ${what} into ${code} after one request, without a cost`, async () => {
@@ -131,8 +131,8 @@ describe("transports/llm: the Messages API", () => {
 
   const brokenOff: readonly (readonly [string, Turn, ErrorCode])[] = [
     ["a connection that breaks", { kind: "cut" }, "model_stream_cut"],
-    ["a body that ends within an event", { kind: "truncated" }, "model_stream_cut"],
-    ["a stream without its last events", { kind: "unfinished" }, "model_stream_cut"],
+    ["a body that ends within an event", { kind: "truncated" }, "model_body_broken"],
+    ["a stream without its last events", { kind: "unfinished" }, "model_body_broken"],
     [
       "an overload within the stream",
       { kind: "errorEvent", type: "overloaded_error" },
