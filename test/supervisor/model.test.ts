@@ -153,8 +153,8 @@ const FAILURES: Readonly<Record<string, Expected>> = {
   },
   "reads by the table when no attempt ends its stream": {
     turns: times(MODEL_RETRY.attemptsMax, { kind: "unfinished" }),
-    through: exhausting("cutOff", MODEL_RETRY.attemptsMax),
-    failures: ["model_stream_cut", "budget_spent"],
+    through: exhausting("unreadable", MODEL_RETRY.attemptsMax),
+    failures: ["model_body_broken", "budget_spent"],
     engine: "rules",
     tokens: MODEL_RETRY.attemptsMax * BROKEN,
   },
