@@ -8,10 +8,13 @@ import { systemClock, systemRandom } from "../transports/clock.ts";
 import { runCli } from "./cli.ts";
 import type { Io } from "./cli/io.ts";
 
-// Whoever reads our output may have seen enough (`watchfloor trace ... | head`).
+// Whoever reads our output may have seen enough (`watchfloor trace ... | head`). A runner stops in order.
+let unread = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  if (error.code !== "EPIPE") throw error;
+  if (process.listenerCount("SIGTERM") === 0) process.exit(0);
+  if (!unread) process.emit("SIGTERM");
+  unread = true;
 });
 
 const io: Io = {

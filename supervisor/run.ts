@@ -20,6 +20,8 @@ import { openListeners } from "./serve.ts";
 import { Tally } from "./tally.ts";
 
 const RECHECK_MS = 200;
+/** Ctrl-C under npm, or `timeout`, sends one wish as two signals; what comes later is meant. */
+const SECOND_SIGNAL_MS = 1_000;
 const EXIT = { ok: 0, failed: 1, nothingReadable: 2 } as const;
 const SAMPLE_DONE = "sample.finished";
 
@@ -87,14 +89,21 @@ interface Stop {
 function stopSignal(floor: Floor): Stop {
   const state = { asked: false };
   const done = new Promise<void>((resolve) => {
-    const ask = (): void => {
-      if (state.asked) process.exit(EXIT.failed);
+    let askedAt = 0;
+    const stop = (): void => {
       state.asked = true;
+      askedAt = systemClock.steady();
       resolve();
+    };
+    const ask = (): void => {
+      if (!state.asked) stop();
+      // Not by `process.exit`: it joins the threads of the embedded store, and one of them may wait for this one.
+      else if (systemClock.steady() - askedAt >= SECOND_SIGNAL_MS)
+        process.kill(process.pid, "SIGKILL");
     };
     process.on("SIGINT", ask);
     process.on("SIGTERM", ask);
-    floor.lost.then(ask, ask);
+    floor.lost.then(stop, stop);
   });
   return {
     get asked() {

@@ -101,8 +101,20 @@ export class Running {
     });
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Closes the reading end of its standard output; its exit code, or the signal that ended it. */
+  unread(): Promise<number | string | null> {
+    return new Promise((done) => {
+      this.#child.on("close", (code, by) => done(by ?? code));
+      this.#child.stdout!.destroy();
+    });
+  }
+
   /** Ends it and gives its exit code, or the signal that ended it. */
-  stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number | string | null> {
+  stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | string | null> {
     return new Promise((done) => {
       this.#child.on("close", (code, by) => done(by ?? code));
       this.#child.kill(signal);

@@ -128,6 +128,17 @@ describe("watchfloor run", function () {
     assert.equal(jsonLines<{ state: string }>(after.stdout)[0]!.state, "closed");
   });
 
+  it("stops in order when one wish to stop comes as two signals", async () => {
+    const running = await command.start();
+    running.signal("SIGINT");
+    assert.equal(await running.stop("SIGINT"), 0);
+  });
+
+  it("stops in order when nobody reads its output any more", async () => {
+    const running = await command.start(["--json"]);
+    assert.equal(await running.unread(), 0);
+  });
+
   it("takes an answer with no process running, and applies it at the next start", async () => {
     await replay(line());
     const [found] = jsonLines<{ case: string }>(
