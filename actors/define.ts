@@ -20,6 +20,8 @@ export interface CallContext {
   readonly timeoutMs: number;
   /** Wall clock at the start of the call. */
   readonly at: number;
+  /** Wall clock, ms: by then another runner may own the actor. Nothing may take effect from then on. */
+  actUntil(): number;
 }
 
 /** Work outside the machine. `run` rejects with a WatchfloorError; anything else is `call_failed`. */

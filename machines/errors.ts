@@ -68,6 +68,11 @@ export const ERRORS = {
   },
   // The runtime.
   fenced: { message: "shard {shard} is owned by a newer epoch", retryable: false },
+  lease_passed: { message: "the lease on {shard} has passed", retryable: true },
+  sequence_gap: {
+    message: "shard {shard} misses envelopes of {sender}; what came after them is applied",
+    retryable: false,
+  },
   append_unanswered: {
     message: "an append to {shard} got no answer; it may have happened",
     retryable: true,

@@ -9,7 +9,15 @@ import type { ActorAddress, FailureData, Json } from "../machines/protocol.ts";
 import type { Clock } from "../transports/ports.ts";
 import type { CallOutcome, OutstandingCall } from "./record.ts";
 
+/** Under whose ownership a call runs; it ends when a shard moves, and another one begins elsewhere. */
+export interface CallTenure {
+  /** Steady clock, ms: no work is begun from then on. */
+  readonly actUntil: number;
+  finishCall(actor: ActorAddress, call: OutstandingCall, result: CallOutcome): void;
+}
+
 export interface CallOrder {
+  readonly tenure: CallTenure;
   readonly actor: ActorAddress;
   readonly call: OutstandingCall;
   readonly case: string | null;
@@ -26,14 +34,14 @@ export interface CallReport {
 
 interface Lane {
   running: number;
-  readonly waiting: { order: CallOrder; binding: ToolBinding }[];
+  waiting: { order: CallOrder; binding: ToolBinding }[];
 }
 
 export class CallRunner {
   readonly #clock: Clock;
   readonly #finished: (report: CallReport) => void;
   readonly #lanes = new Map<string, Lane>();
-  readonly #aborts = new Map<string, AbortController>();
+  readonly #aborts = new Map<CallOrder, AbortController>();
   #stopped = false;
 
   constructor(clock: Clock, finished: (report: CallReport) => void) {
@@ -57,18 +65,24 @@ export class CallRunner {
 
   /** The chart left the state: the work is told to stop, and its result is no longer wanted. */
   cancel(callId: string): void {
-    this.#aborts.get(callId)?.abort();
-    for (const lane of this.#lanes.values()) {
-      const at = lane.waiting.findIndex(({ order }) => order.call.id === callId);
-      if (at >= 0) lane.waiting.splice(at, 1);
-    }
+    this.#stopWhere((order) => order.call.id === callId);
+  }
+
+  /** Stops what runs under a tenure that ended: it stays recorded, and the next tenure recovers it. */
+  release(tenure: CallTenure): void {
+    this.#stopWhere((order) => order.tenure === tenure);
   }
 
   /** Aborts everything: the calls stay recorded and are recovered at the next start. */
   stop(): void {
     this.#stopped = true;
-    for (const lane of this.#lanes.values()) lane.waiting.length = 0;
-    for (const abort of this.#aborts.values()) abort.abort();
+    this.#stopWhere(() => true);
+  }
+
+  #stopWhere(matches: (order: CallOrder) => boolean): void {
+    for (const lane of this.#lanes.values())
+      lane.waiting = lane.waiting.filter(({ order }) => !matches(order));
+    for (const [order, abort] of this.#aborts) if (matches(order)) abort.abort();
   }
 
   #next(lane: Lane): void {
@@ -76,6 +90,8 @@ export class CallRunner {
       const { binding, order } = lane.waiting[0]!;
       if (lane.running >= binding.concurrencyMax) return;
       lane.waiting.shift();
+      // Whoever owns the shard next recovers it.
+      if (!mayAct(this.#clock, order)) continue;
       lane.running++;
       void this.#perform(binding, order).finally(() => {
         lane.running--;
@@ -85,12 +101,11 @@ export class CallRunner {
   }
 
   async #perform(binding: ToolBinding, order: CallOrder): Promise<void> {
-    const { call } = order;
     const abort = new AbortController();
-    this.#aborts.set(call.id, abort);
+    this.#aborts.set(order, abort);
     const began = this.#clock.steady();
     const outcome = await this.#outcome(binding, order, abort);
-    this.#aborts.delete(call.id);
+    this.#aborts.delete(order);
     if (this.#stopped) return;
     this.#finished({ order, outcome, durationMs: this.#clock.steady() - began });
   }
@@ -111,6 +126,7 @@ export class CallRunner {
       signal: abort.signal,
       timeoutMs,
       at: this.#clock.now(),
+      actUntil: () => actUntil(this.#clock, order),
     };
     let cancelTimeout = (): void => {};
     const late = new Promise<never>((_, reject) => {
@@ -120,7 +136,7 @@ export class CallRunner {
       });
     });
     try {
-      const value = await Promise.race([work(binding, order, context), late]);
+      const value = await Promise.race([work(this.#clock, binding, order, context), late]);
       return { ok: true, value };
     } catch (error) {
       return { ok: false, failure: toFailure(error, call.src) };
@@ -130,14 +146,32 @@ export class CallRunner {
   }
 }
 
-async function work(binding: ToolBinding, order: CallOrder, context: CallContext): Promise<Json> {
+async function work(
+  clock: Clock,
+  binding: ToolBinding,
+  order: CallOrder,
+  context: CallContext,
+): Promise<Json> {
   const { call } = order;
   if (!order.recovered || binding.recovery === "retry") return binding.run(call.input, context);
   if (binding.recovery === "escalate" || !binding.reconcile) {
     throw new WatchfloorError("call_outcome_unknown", { tool: call.src });
   }
-  // Null means that the target never saw the key: the work is begun for the first time.
-  return (await binding.reconcile(call.input, context)) ?? binding.run(call.input, context);
+  const happened = await binding.reconcile(call.input, context);
+  if (happened !== null) return happened;
+  // The target never saw the key: the work is begun for the first time, if it may still begin.
+  if (!mayAct(clock, order)) throw new WatchfloorError("deadline_passed");
+  return binding.run(call.input, context);
+}
+
+function mayAct(clock: Clock, { tenure }: CallOrder): boolean {
+  return clock.steady() < tenure.actUntil;
+}
+
+/** On the wall clock, which tools know; the lease itself is measured by the steady one. */
+function actUntil(clock: Clock, { tenure }: CallOrder): number {
+  const leftMs = tenure.actUntil - clock.steady();
+  return leftMs === Infinity ? Number.MAX_SAFE_INTEGER : clock.now() + leftMs;
 }
 
 export function askFailure(

@@ -13,15 +13,18 @@ export interface Committer {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly random: Random;
+  /** Nobody waits for the outcome any more. */
+  ended(): boolean;
 }
 
 /** The last position once all are in the journal. Throws `fenced` when another owner appended. */
 export async function appendSurely(
-  { journal, clock, random }: Committer,
+  committer: Committer,
   shard: string,
   expected: Position,
   texts: readonly string[],
 ): Promise<Position> {
+  const { journal, clock, random } = committer;
   for (let attempt = 1; ; attempt++) {
     try {
       const result = await journal.append(shard, expected, texts);
@@ -30,7 +33,7 @@ export async function appendSurely(
         return expected + texts.length;
       throw new WatchfloorError("fenced", { shard });
     } catch (error) {
-      if (!isUnknown(error) || attempt >= RETRY.attemptsMax) throw error;
+      if (!isUnknown(error) || attempt >= RETRY.attemptsMax || committer.ended()) throw error;
       const delayMs = backoffMs(RETRY, attempt, random());
       await new Promise<void>((resolve) => void clock.after(delayMs, resolve));
     }
@@ -39,7 +42,7 @@ export async function appendSurely(
 
 /** A definite refusal of the transport (fenced, disk full, unusable) is no unknown outcome. */
 function isUnknown(error: unknown): boolean {
-  return !(error instanceof WatchfloorError);
+  return !(error instanceof WatchfloorError) || error.code === "append_unanswered";
 }
 
 async function isOurs(

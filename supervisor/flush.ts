@@ -3,7 +3,7 @@
  * checkpoint, then trims: in this order, so that a crash between any two loses nothing.
  */
 import type { ActorAddress } from "../machines/protocol.ts";
-import type { Clock, Position, Transport } from "../transports/ports.ts";
+import type { Clock, Owner, Position, Transport } from "../transports/ports.ts";
 import type { Inlet } from "./inlet.ts";
 import { LIMITS } from "./limits.ts";
 import type { CheckpointRecord, JournalRecord } from "./record.ts";
@@ -13,10 +13,12 @@ import { isTerminal } from "./turn.ts";
 export interface FlushHost {
   readonly transport: Transport;
   readonly clock: Clock;
-  lost(shard: string, error: unknown): void;
+  /** What was to be written cannot be: the shard must be opened anew. */
+  failed(error: unknown): void;
 }
 
 export interface FlushShard {
+  owner(): Owner;
   last(): Position;
   append(record: JournalRecord): Promise<Position>;
   /** Nothing is applied that is not appended. */
@@ -37,6 +39,7 @@ export class Flusher {
   #mailboxTrimmed: Position = 0;
   /** Who waits for the next moment to capture. */
   readonly #waiting: (() => void)[] = [];
+  #ended = false;
 
   constructor(state: ShardState, inlet: Inlet, host: FlushHost, shard: FlushShard) {
     this.#state = state;
@@ -60,6 +63,7 @@ export class Flusher {
   async flushAll(): Promise<void> {
     this.stop();
     await this.#flushing;
+    if (this.#ended) return;
     if (this.#shard.between()) this.#begin(true);
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     await this.#flushing;
@@ -68,6 +72,13 @@ export class Flusher {
   stop(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
+  }
+
+  /** Writes no more: the shard is another's. Who waits for a flush is let go. */
+  end(): void {
+    this.#ended = true;
+    this.stop();
+    for (const resume of this.#waiting.splice(0)) resume();
   }
 
   #arm(): void {
@@ -79,7 +90,7 @@ export class Flusher {
   }
 
   #begin(force: boolean): void {
-    if (this.#flushing) return;
+    if (this.#flushing || this.#ended) return;
     this.stop();
     this.#due = false;
     this.#records = 0;
@@ -88,10 +99,10 @@ export class Flusher {
     const upTo = this.#shard.last();
     const checkpoint = this.#state.checkpoint(this.#host.clock.now(), upTo);
     this.#flushing = this.#flush(checkpoint, companion)
-      .catch((error: unknown) => this.#host.lost(this.#state.shard, error))
+      .catch((error: unknown) => this.#host.failed(error))
       .finally(() => {
         this.#flushing = null;
-        if (this.#state.behind > 0) this.#arm();
+        if (this.#state.behind > 0 && !this.#ended) this.#arm();
       });
   }
 
@@ -104,8 +115,9 @@ export class Flusher {
       [...this.#state.residents].map(([actor, resident]) => [actor, resident.record]),
     );
     const puts = this.#state.takeBehind();
-    if (companion) await store.putBlob(companion.key, companion.bytes);
-    await store.write(puts);
+    const owner = this.#shard.owner();
+    if (companion) await store.putBlob(companion.key, companion.bytes, owner);
+    await store.write(puts, owner);
     this.#state.written();
     if (companion) this.#inlet.checkpointed(companion.position);
     await this.#shard.append(checkpoint);

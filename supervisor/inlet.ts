@@ -16,7 +16,8 @@ export interface InletHost {
   readonly transport: Transport;
   readonly clock: Clock;
   congested(): boolean;
-  lost(shard: string, error: unknown): void;
+  /** The mailbox or the store cannot be read. */
+  failed(error: unknown): void;
 }
 
 const POSITION_BYTES = 8;
@@ -106,7 +107,7 @@ export class Inlet {
     }
     this.#reading = true;
     void this.#read()
-      .catch((error: unknown) => this.#host.lost(this.#state.shard, error))
+      .catch((error: unknown) => this.#host.failed(error))
       .finally(() => {
         this.#reading = false;
         if (!this.#again) return;

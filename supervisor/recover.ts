@@ -7,6 +7,7 @@ import { WatchfloorError } from "../machines/errors.ts";
 import type { ActorAddress } from "../machines/protocol.ts";
 import type { Clock, Position, Random, StoredRecord, Transport } from "../transports/ports.ts";
 import { appendSurely } from "./commit.ts";
+import { LIMITS } from "./limits.ts";
 import { readable } from "./load.ts";
 import { indexedActor } from "./projection.ts";
 import {
@@ -19,13 +20,21 @@ import {
 } from "./record.ts";
 import type { ShardState } from "./state.ts";
 
-const READ_LIMIT = 1_000;
+/** Another claimed between our look and our append: as often as runners can race for one shard. */
+const CLAIMS_MAX = 8;
+/** The log was trimmed while it was read, or the read was stale. */
+const READS_MAX = 5;
+const READ_AGAIN_MS = 50;
 
 export interface RecoverHost {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
   readonly runnerId: string;
+  /** Steady clock, ms: the end of the own lease. */
+  actUntil(): number;
+  /** Nobody waits for the shard any more. */
+  ended(): boolean;
   alarm(error: WatchfloorError): void;
 }
 
@@ -43,18 +52,10 @@ export async function recoverShard(
   state: ShardState,
   host: RecoverHost,
 ): Promise<Recovered> {
-  const { journal } = host.transport;
-  const before = await journal.last(shard);
-  const claim = {
-    r: "claim",
-    at: host.clock.now(),
-    format: RECORD_FORMAT,
-    runner: host.runnerId,
-  } as const;
-  const { clock, random } = host;
-  const last = await appendSurely({ journal, clock, random }, shard, before, [encodeRecord(claim)]);
+  const last = await claim(shard, host);
   const stored = await readTail(host, shard, last);
   const tail = decodeTail(host, shard, stored);
+  await loadIndexed(state, host, tail);
   const changed = replay(state, tail);
   const waiting = await outstanding(shard, definition, host, changed);
   for (const [actor, record] of changed) {
@@ -66,27 +67,81 @@ export async function recoverShard(
   return { last, tail: stored.length, waiting };
 }
 
-async function readTail(host: RecoverHost, shard: string, last: Position): Promise<StoredRecord[]> {
-  const records: StoredRecord[] = [];
-  let from = 0;
-  for (;;) {
-    const found = await host.transport.journal.read(shard, from, READ_LIMIT);
-    records.push(...found);
-    const end = found.at(-1)?.position ?? last;
-    if (found.length === 0 || end >= last) break;
-    from = end + 1;
-  }
-  // Each append names its predecessor: a hole means that the log is not one log.
-  for (const [index, record] of records.entries()) {
-    if (index > 0 && record.position !== records[index - 1]!.position + 1) {
-      throw new WatchfloorError("record_unreadable", {
-        shard,
-        position: record.position,
-        why: "its predecessor is missing",
-      });
+/**
+ * In this order: read the last position, check the own lease, append. Whoever was paused in between
+ * either finds the lease passed, or is refused by the journal because its successor was there first.
+ */
+async function claim(shard: string, host: RecoverHost): Promise<Position> {
+  const { journal } = host.transport;
+  const { clock, random, runnerId } = host;
+  for (let attempt = 1; ; attempt++) {
+    const before = await journal.last(shard);
+    if (host.ended() || clock.steady() >= host.actUntil())
+      throw new WatchfloorError("lease_passed", { shard });
+    const record = {
+      r: "claim",
+      at: clock.now(),
+      format: RECORD_FORMAT,
+      runner: runnerId,
+    } as const;
+    try {
+      const committer = { journal, clock, random, ended: () => host.ended() };
+      return await appendSurely(committer, shard, before, [encodeRecord(record)]);
+    } catch (error) {
+      if (!isFenced(error) || attempt >= CLAIMS_MAX) throw error;
     }
   }
+}
+
+function isFenced(error: unknown): boolean {
+  return error instanceof WatchfloorError && error.code === "fenced";
+}
+
+/** Up to the own claim. The predecessor may still be trimming what nobody needs: then it is read again. */
+async function readTail(host: RecoverHost, shard: string, last: Position): Promise<StoredRecord[]> {
+  for (let attempt = 1; ; attempt++) {
+    const records = await readOnce(host, shard, last);
+    const broken = breakIn(records, last);
+    if (broken === null) return records;
+    if (attempt >= READS_MAX) {
+      const why = "its predecessor is missing";
+      throw new WatchfloorError("record_unreadable", { shard, position: broken, why });
+    }
+    await new Promise<void>((resolve) => void host.clock.after(READ_AGAIN_MS, resolve));
+  }
+}
+
+async function readOnce(host: RecoverHost, shard: string, last: Position): Promise<StoredRecord[]> {
+  const records: StoredRecord[] = [];
+  for (let from = 0; from <= last;) {
+    const found = await host.transport.journal.read(shard, from, LIMITS.tailReadMax);
+    records.push(...found.filter(({ position }) => position <= last));
+    if (found.length === 0) break;
+    from = found.at(-1)!.position + 1;
+  }
   return records;
+}
+
+/** Each append names its predecessor: a hole means that the log is not one log. */
+function breakIn(records: readonly StoredRecord[], last: Position): Position | null {
+  for (const [index, { position }] of records.entries())
+    if (index > 0 && position !== records[index - 1]!.position + 1) return position;
+  return records.at(-1)?.position === last ? null : last;
+}
+
+/** What the index says of the tail's actors, so that what no longer holds is taken out of it. */
+async function loadIndexed(
+  state: ShardState,
+  host: RecoverHost,
+  tail: readonly { readonly record: JournalRecord }[],
+): Promise<void> {
+  const actors = [
+    ...new Set(tail.flatMap(({ record }) => ("actor" in record ? record.actor : []))),
+  ];
+  if (actors.length === 0) return;
+  const stored = await host.transport.store.getMany("actors", actors);
+  for (const [index, actor] of actors.entries())
+    state.loaded(actor, (stored[index] ?? null) as unknown as ActorRecord | null);
 }
 
 function decodeTail(

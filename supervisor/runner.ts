@@ -1,21 +1,24 @@
 /**
- * The boundary of: one process's actors. Opens the shards of its kinds, carries envelopes between
- * them, runs their calls and timers, and stops in the reverse order.
+ * The boundary of: one process's actors. Hosts shards of its kinds, carries envelopes between them,
+ * runs their calls, and stops in the reverse order.
  *
- * Start: open every shard (claim, tail, companion), write what their tails hold -> send again what is unsettled -> recover calls
- * and timers -> read mailboxes. Stop: mailboxes, then packs in flight, then calls, then the store.
+ * On a transport of its own it opens every shard at start. On a shared one it gains and loses them
+ * while it runs, as ownership.ts says. A shard is opened (claim, tail, companion, what the tail holds
+ * is written), then begun (timers, calls, mailbox), then what it had sent and nobody confirmed is
+ * sent again. Stop: titles given up one by one, mailboxes, packs in flight, the store, then calls.
  */
 import type { ActorDefinition } from "../actors/define.ts";
 import { WatchfloorError } from "../machines/errors.ts";
-import type { ActorAddress, Envelope, Kind } from "../machines/protocol.ts";
-import type { Clock, Random, Transport } from "../transports/ports.ts";
-import { CallRunner, type CallOrder, type CallReport } from "./calls.ts";
+import type { Envelope, Kind } from "../machines/protocol.ts";
+import type { Clock, Leases, Random, Transport } from "../transports/ports.ts";
+import { CallRunner, type CallReport } from "./calls.ts";
 import { LIMITS } from "./limits.ts";
-import { shardOf, shardsOf } from "./placement.ts";
-import type { ActorRecord, ArmedTimer, JournalRecord } from "./record.ts";
+import { Ownership } from "./ownership.ts";
+import { shardsOf } from "./placement.ts";
+import { Posting } from "./posting.ts";
+import type { JournalRecord } from "./record.ts";
 import { Shard, type ShardHost } from "./shard.ts";
 import { receiverOf } from "./state.ts";
-import { Timers } from "./timers.ts";
 
 /** Told of what happened, after it is durable. Must not throw. */
 export interface Observer {
@@ -32,51 +35,138 @@ export interface RunnerOptions {
   readonly shardCount: number;
   readonly clock: Clock;
   readonly random: Random;
+  /** On a shared transport: of this process alone, among all that ever ran. */
   readonly runnerId: string;
+  /** On a shared transport: relative share of the shards; 1 when absent. */
+  readonly weight?: number;
   readonly observers: readonly Observer[];
 }
 
 export class Runner {
   readonly #options: RunnerOptions;
+  /** Opened, or being opened. */
   readonly #shards = new Map<string, Shard>();
   readonly #calls: CallRunner;
-  readonly #timers: Timers;
+  readonly #posting: Posting;
+  readonly #host: ShardHost;
+  /** By kind; empty where this process owns everything. */
+  readonly #ownerships = new Map<string, Ownership>();
   #wasCongested = false;
   #started = false;
   #failed: unknown = null;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#calls = new CallRunner(options.clock, (report) => this.#called(report));
-    this.#timers = new Timers(options.clock, (actor, timer) =>
-      this.#shardFor(actor)?.fire(actor, timer),
-    );
-    const host = this.#host();
-    for (const id of shardsOf([...options.definitions.keys()], options.shardCount)) {
-      const definition = options.definitions.get(id.split(".")[0] as Kind)!;
-      this.#shards.set(id, new Shard(id, definition, host));
-    }
+    const { clock, random, transport } = options;
+    this.#calls = new CallRunner(clock, (report) => this.#called(report));
+    this.#posting = new Posting({
+      mailbox: transport.mailbox,
+      clock,
+      random,
+      failed: (sender, error) => (sender as Shard).fail(error),
+    });
+    this.#host = this.#shardHost();
   }
 
   async start(): Promise<void> {
-    const shards = [...this.#shards.values()];
-    const recovered = await Promise.all(shards.map((shard) => shard.open()));
-    await this.flush();
-    for (const shard of shards)
-      for (const envelope of shard.state.unsettled.values()) this.#deliver(envelope);
-    for (const [index, { waiting }] of recovered.entries()) {
-      for (const [actor, record] of waiting) this.#resume(shards[index]!.definition, actor, record);
-    }
+    const { leases } = this.#options.transport;
+    if (leases) await this.#join(leases);
+    else await this.#openAll();
     this.#started = true;
-    for (const shard of shards) shard.begin();
   }
+
+  async #openAll(): Promise<void> {
+    const { definitions, shardCount } = this.#options;
+    const shards = shardsOf([...definitions.keys()], shardCount).map((id) => this.#make(id));
+    await Promise.all(shards.map((shard) => shard.open()));
+    await this.flush();
+    for (const shard of shards) shard.begin();
+    for (const shard of shards) this.#sendAgain(shard);
+  }
+
+  async #join(leases: Leases): Promise<void> {
+    const { definitions, shardCount, clock, runnerId, weight = 1 } = this.#options;
+    for (const kind of definitions.keys()) {
+      const ownership = new Ownership({
+        leases,
+        clock,
+        kind,
+        shards: shardsOf([kind], shardCount),
+        runnerId,
+        weight,
+        gain: (id) => this.#gain(id),
+        handOver: (id) => this.#handOver(id),
+        drop: (id) => this.#drop(id),
+        refused: (id, error) => this.#tell(id, error),
+      });
+      this.#ownerships.set(kind, ownership);
+    }
+    await Promise.all([...this.#ownerships.values()].map((ownership) => ownership.start()));
+  }
+
+  // ---- Shards ----------------------------------------------------------------------------------
+
+  #make(id: string): Shard {
+    const shard = new Shard(id, this.#options.definitions.get(kindOfShard(id))!, this.#host);
+    this.#shards.set(id, shard);
+    return shard;
+  }
+
+  async #gain(id: string): Promise<void> {
+    const shard = this.#make(id);
+    await shard.open();
+    await shard.flush();
+    if (shard.ended) throw new WatchfloorError("lease_passed", { shard: id });
+    shard.begin();
+    this.#sendAgain(shard);
+  }
+
+  async #handOver(id: string): Promise<void> {
+    const shard = this.#shards.get(id);
+    if (!shard) return;
+    const { clock } = this.#options;
+    let cancel = (): void => {};
+    const late = new Promise<void>((resolve) => (cancel = clock.after(LIMITS.drainMs, resolve)));
+    await Promise.race([shard.drain().catch(() => {}), late]);
+    cancel();
+    this.#drop(id);
+  }
+
+  /** The shard ends here. What it held in memory goes to its mailbox, to whoever has it next. */
+  #drop(id: string): void {
+    const shard = this.#shards.get(id);
+    if (!shard) return;
+    shard.end();
+    this.#calls.release(shard);
+    this.#shards.delete(id);
+    this.#posting.clear(id);
+    for (const sender of this.#shards.values()) {
+      for (const envelope of sender.state.unsettled.values())
+        if (receiverOf(envelope) === id) this.#posting.post(id, envelope, sender);
+    }
+  }
+
+  /** In memory to a shard of this runner, if nothing is before it on the way by mailbox; else that way. */
+  #deliver(envelope: Envelope, sender: Shard): void {
+    const receiver = receiverOf(envelope);
+    const shard = this.#shards.get(receiver);
+    if (shard?.takes(envelope)) shard.receive(envelope);
+    else this.#posting.post(receiver, envelope, sender);
+  }
+
+  #sendAgain(shard: Shard): void {
+    for (const envelope of shard.state.unsettled.values()) this.#deliver(envelope, shard);
+  }
+
+  // ---- State -----------------------------------------------------------------------------------
 
   mailboxMark(shard: string): number {
     return this.#shards.get(shard)?.mailboxMark ?? 0;
   }
 
   get ready(): boolean {
-    return this.#started && this.#failed === null;
+    if (!this.#started || this.#failed !== null) return false;
+    return [...this.#ownerships.values()].every((ownership) => ownership.settled);
   }
 
   /** Inputs in memory without a turn. */
@@ -88,7 +178,7 @@ export class Runner {
 
   /** Nothing in memory moves, and nothing is being worked on outside. Timers may still be armed. */
   get idle(): boolean {
-    if (this.#calls.running > 0) return false;
+    if (this.#calls.running > 0 || !this.#posting.idle) return false;
     for (const shard of this.#shards.values()) if (shard.busy) return false;
     return true;
   }
@@ -100,15 +190,16 @@ export class Runner {
     residents: number;
     unsettled: number;
   } {
-    let [residents, unsettled] = [0, 0];
-    for (const { state } of this.#shards.values()) {
-      residents += state.residents.size;
-      unsettled += state.unsettled.size;
+    let [residents, unsettled, timers] = [0, 0, 0];
+    for (const shard of this.#shards.values()) {
+      residents += shard.state.residents.size;
+      unsettled += shard.state.unsettled.size;
+      timers += shard.timers;
     }
     return {
       backlog: this.backlog,
       calls: this.#calls.running,
-      timers: this.#timers.size,
+      timers,
       residents,
       unsettled,
     };
@@ -124,21 +215,23 @@ export class Runner {
     await Promise.all(behind.map((shard) => shard.flush()));
   }
 
-  /** Ends in order; what is unfinished stays recorded and goes on at the next start. */
+  /** Ends in order; what is unfinished stays recorded and goes on at the next start, or elsewhere. */
   async drain(): Promise<void> {
-    this.#timers.stop();
+    await Promise.all([...this.#ownerships.values()].map((ownership) => ownership.drain()));
     await Promise.all([...this.#shards.values()].map((shard) => shard.drain()));
+    this.#posting.stop();
     this.#calls.stop();
   }
 
   /** Stops at once, as a crash would, but without leaving timers behind. */
   halt(): void {
-    this.#timers.stop();
+    for (const ownership of this.#ownerships.values()) ownership.halt();
+    this.#posting.stop();
     this.#calls.stop();
-    for (const shard of this.#shards.values()) shard.stop();
+    for (const shard of this.#shards.values()) shard.end();
   }
 
-  #host(): ShardHost {
+  #shardHost(): ShardHost {
     const { transport, clock, random, runnerId, shardCount, observers } = this.#options;
     return {
       transport,
@@ -146,11 +239,11 @@ export class Runner {
       random,
       runnerId,
       shardCount,
-      deliver: (envelope) => this.#deliver(envelope),
+      actUntil: (id) => this.#ownerships.get(kindOfShard(id))?.until ?? Infinity,
+      deliver: (envelope, sender) => this.#deliver(envelope, sender),
       settled: (envelope) => this.#shards.get(envelope.shard ?? "")?.settle(envelope),
       startCall: (definition, order) => this.#calls.start(definition, order),
       cancelCall: (callId) => this.#calls.cancel(callId),
-      setTimers: (actor, timers) => this.#timers.set(actor, timers),
       congested: () => this.#congested(),
       committed: (shard, records) => {
         for (const observer of observers) observer.committed?.(shard, records);
@@ -163,40 +256,10 @@ export class Runner {
     };
   }
 
-  #shardFor(actor: ActorAddress): Shard | undefined {
-    return this.#shards.get(shardOf(actor, this.#options.shardCount));
-  }
-
-  /** In memory to a shard of this runner; through its mailbox to any other. */
-  #deliver(envelope: Envelope): void {
-    const receiver = receiverOf(envelope);
-    const shard = this.#shards.get(receiver);
-    if (shard) return shard.receive(envelope);
-    this.#options.transport.mailbox.publish(receiver, [envelope]).then(
-      () => this.#shards.get(envelope.shard ?? "")?.settle(envelope),
-      (error: unknown) => this.#lost(receiver, error),
-    );
-  }
-
-  #resume(definition: ActorDefinition, actor: ActorAddress, record: ActorRecord): void {
-    this.#timers.set(actor, record.timers as ArmedTimer[]);
-    for (const call of record.calls) {
-      if (call.kind !== "tool") continue;
-      const order: CallOrder = {
-        actor,
-        call,
-        case: record.case,
-        traceparent: record.traceparent,
-        recovered: true,
-      };
-      this.#calls.start(definition, order);
-    }
-  }
-
   #called(report: CallReport): void {
     for (const observer of this.#options.observers) observer.called?.(report);
-    const { actor, call } = report.order;
-    this.#shardFor(actor)?.finishCall(actor, call, report.outcome);
+    const { actor, call, tenure } = report.order;
+    tenure.finishCall(actor, call, report.outcome);
   }
 
   #congested(): boolean {
@@ -211,9 +274,29 @@ export class Runner {
     for (const shard of this.#shards.values()) shard.ring();
   }
 
-  #lost(shard: string, error: unknown): void {
+  #lost(shard: Shard, error: unknown): void {
+    const ownership = this.#ownerships.get(kindOfShard(shard.id));
+    if (ownership) {
+      this.#tell(shard.id, error);
+      return ownership.lost(shard.id);
+    }
     if (this.#failed !== null) return;
     this.#failed = error;
-    for (const observer of this.#options.observers) observer.lost?.(shard, error);
+    for (const observer of this.#options.observers) observer.lost?.(shard.id, error);
   }
+
+  /** That another owner follows is in the nature of things; any other end of a shard is an alarm. */
+  #tell(shard: string, error: unknown): void {
+    const known = error instanceof WatchfloorError ? error : unforeseen(shard, error);
+    if (known.code !== "fenced" && known.code !== "lease_passed") this.#host.alarm(known);
+  }
+}
+
+function kindOfShard(id: string): Kind {
+  return id.split(".")[0] as Kind;
+}
+
+function unforeseen(shard: string, cause: unknown): WatchfloorError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new WatchfloorError("data_unusable", { path: shard, why }, { cause });
 }

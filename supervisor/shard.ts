@@ -16,17 +16,32 @@ import type { CallOrder } from "./calls.ts";
 import { appendSurely } from "./commit.ts";
 import { Flusher } from "./flush.ts";
 import { LIMITS } from "./limits.ts";
+import { Line } from "./line.ts";
 import { loadActors } from "./load.ts";
 import { Inlet } from "./inlet.ts";
 import {
   encodeRecord,
+  type ActorRecord,
   type ArmedTimer,
   type CallOutcome,
   type JournalRecord,
   type OutstandingCall,
 } from "./record.ts";
-import { recoverShard, type Recovered } from "./recover.ts";
+import { recoverShard } from "./recover.ts";
 import { ShardState } from "./state.ts";
+import { Timers } from "./timers.ts";
+
+interface Note {
+  readonly record: JournalRecord;
+  appended(at: Position): void;
+  failed(error: unknown): void;
+}
+
+/** An input and what is appended for it; null for one that was applied before. */
+interface Packed {
+  readonly item: Item;
+  readonly applied: Applied | null;
+}
 
 /** What a shard needs of the runner that hosts it. */
 export interface ShardHost {
@@ -35,17 +50,18 @@ export interface ShardHost {
   readonly random: Random;
   readonly runnerId: string;
   readonly shardCount: number;
-  deliver(envelope: Envelope): void;
+  /** Steady clock, ms: the end of the lease under which the shard is run. */
+  actUntil(shard: string): number;
+  deliver(envelope: Envelope, sender: Shard): void;
   settled(envelope: Envelope): void;
   startCall(definition: ActorDefinition, order: CallOrder): void;
   cancelCall(callId: string): void;
-  setTimers(actor: ActorAddress, timers: readonly ArmedTimer[]): void;
   /** True while the runner holds too much: new events wait in their mailbox. */
   congested(): boolean;
   committed(shard: string, records: readonly JournalRecord[]): void;
   alarm(error: WatchfloorError): void;
-  /** The shard cannot go on: fenced, or its store is gone. */
-  lost(shard: string, error: unknown): void;
+  /** The shard has ended and cannot go on: fenced, or its store is gone. */
+  lost(shard: Shard, error: unknown): void;
 }
 
 export class Shard {
@@ -55,32 +71,45 @@ export class Shard {
   readonly #state: ShardState;
   readonly #inlet: Inlet;
   readonly #flusher: Flusher;
-  #ready: Item[] = [];
-  /** Out of `#ready` and not applied yet: their actors are being loaded. */
-  #taken: Item[] = [];
-  /** Inputs of actors that wait out a back-off, in order. */
-  readonly #held = new Map<ActorAddress, Item[]>();
+  readonly #timers: Timers;
+  readonly #line: Line;
   /** Checkpoints to append with the next pack. */
-  #notes: { record: JournalRecord; appended: (at: Position) => void }[] = [];
+  #notes: Note[] = [];
   #last: Position = 0;
+  #epoch: Position = 0;
+  #waiting: ReadonlyMap<ActorAddress, ActorRecord> = new Map();
   #pumping: Promise<void> | null = null;
-  #stopped = false;
+  #phase: "opening" | "running" | "stopping" | "ended" = "opening";
 
   constructor(id: string, definition: ActorDefinition, host: ShardHost) {
     this.id = id;
     this.definition = definition;
     this.#host = host;
     this.#state = new ShardState(id);
-    this.#inlet = new Inlet(this.#state, definition, host, (items) => this.enqueue(items));
-    this.#flusher = new Flusher(this.#state, this.#inlet, host, {
+    this.#timers = new Timers(host.clock, (actor, timer) => this.fire(actor, timer));
+    this.#line = new Line({
+      clock: host.clock,
+      received: {
+        applied: (sender, seq) => this.#state.marks.applied(sender, seq),
+        mark: (sender) => this.#state.marks.mark(sender),
+      },
+      changed: () => this.#pump(),
+      gap: (sender) => host.alarm(new WatchfloorError("sequence_gap", { shard: id, sender })),
+    });
+    const { transport, clock } = host;
+    const around = {
+      transport,
+      clock,
+      congested: () => host.congested(),
+      failed: (error: unknown) => this.fail(error),
+    };
+    this.#inlet = new Inlet(this.#state, definition, around, (items) => this.enqueue(items));
+    this.#flusher = new Flusher(this.#state, this.#inlet, around, {
+      owner: () => ({ shard: id, epoch: this.#epoch }),
       last: () => this.#last,
       append: (record) => this.#note(record),
       between: () => this.#pumping === null,
-      awaited: () =>
-        new Set([
-          ...this.#held.keys(),
-          ...[...this.#ready, ...this.#taken].map((item) => item.actor),
-        ]),
+      awaited: () => this.#line.awaited(),
     });
   }
 
@@ -90,34 +119,67 @@ export class Shard {
 
   /** Inputs in memory that have no turn yet. */
   get backlog(): number {
-    let held = 0;
-    for (const items of this.#held.values()) held += items.length;
-    return this.#ready.length + this.#taken.length + held;
+    return this.#line.size;
   }
 
   get busy(): boolean {
     return this.#pumping !== null || this.backlog > 0 || this.#inlet.busy;
   }
 
-  /** Claims the shard and rebuilds what its journal says. Nothing leaves it before `begin`. */
-  async open(): Promise<Recovered> {
-    const recovered = await recoverShard(this.id, this.definition, this.#state, this.#host);
-    this.#last = recovered.last;
-    await this.#inlet.open();
-    return recovered;
+  get ended(): boolean {
+    return this.#phase === "ended";
   }
 
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** Steady clock, ms: nothing is begun outside from then on. */
+  get actUntil(): number {
+    return this.ended ? -Infinity : this.#host.actUntil(this.id);
+  }
+
+  /** Claims the shard and rebuilds what its journal says. Nothing enters or leaves it before `begin`. */
+  async open(): Promise<void> {
+    const { transport, clock, random, runnerId } = this.#host;
+    const recovered = await recoverShard(this.id, this.definition, this.#state, {
+      transport,
+      clock,
+      random,
+      runnerId,
+      actUntil: () => this.actUntil,
+      ended: () => this.ended,
+      alarm: (error) => this.#host.alarm(error),
+    });
+    this.#last = recovered.last;
+    this.#epoch = recovered.last;
+    this.#waiting = recovered.waiting;
+    await this.#inlet.open();
+  }
+
+  /** Goes on where the journal stops: timers are armed, calls recovered, the mailbox is read. */
   begin(): void {
+    if (this.#phase !== "opening") return;
+    this.#phase = "running";
+    for (const [actor, record] of this.#waiting) {
+      this.#timers.set(actor, record.timers);
+      for (const call of record.calls) this.#call(actor, record, call, true);
+    }
+    this.#waiting = new Map();
     this.#inlet.begin();
   }
 
   enqueue(items: readonly Item[]): void {
-    for (const item of items) {
-      const held = this.#held.get(item.actor);
-      if (held) held.push(item);
-      else this.#ready.push(item);
-    }
-    this.#pump();
+    this.#line.add(items);
+  }
+
+  /** May this envelope be handed over in memory? Not before those that are on their way by mailbox. */
+  takes(envelope: Envelope): boolean {
+    const { shard, seq } = envelope;
+    return (
+      (this.#phase === "running" || this.#phase === "stopping") &&
+      this.#line.expects(shard ?? "", seq ?? 0)
+    );
   }
 
   receive(envelope: Envelope): void {
@@ -158,33 +220,48 @@ export class Shard {
 
   /** Finishes the pack in flight and writes everything behind the journal. */
   async drain(): Promise<void> {
-    this.#stopped = true;
+    if (this.ended) return;
+    this.#phase = "stopping";
     this.#inlet.stop();
+    this.#timers.stop();
     await this.#pumping;
     await this.#flusher.flushAll();
+    this.end();
   }
 
-  stop(): void {
-    this.#stopped = true;
+  /** From now on nothing leaves: what is in memory is forgotten, what is recorded is the next owner's. */
+  end(): void {
+    if (this.ended) return;
+    this.#phase = "ended";
     this.#inlet.stop();
-    this.#flusher.stop();
+    this.#timers.stop();
+    this.#line.end();
+    this.#flusher.end();
+    const error = new WatchfloorError("lease_passed", { shard: this.id });
+    for (const note of this.#notes.splice(0)) note.failed(error);
+  }
+
+  /** Cannot go on: its journal, store or mailbox says so. */
+  fail(error: unknown): void {
+    if (this.ended) return;
+    this.end();
+    this.#host.lost(this, error);
   }
 
   #note(record: JournalRecord): Promise<Position> {
-    return new Promise((resolve) => {
-      this.#notes.push({ record, appended: resolve });
+    return new Promise((resolve, reject) => {
+      if (this.ended) return reject(new WatchfloorError("lease_passed", { shard: this.id }));
+      this.#notes.push({ record, appended: resolve, failed: reject });
       this.#pump();
     });
   }
 
   #pump(): void {
-    if (this.#pumping || (this.#stopped && this.#notes.length === 0)) return;
-    if (this.#ready.length === 0 && this.#notes.length === 0) return;
+    if (this.#pumping || this.ended) return;
+    const taking = this.#phase !== "stopping" && this.#line.ready;
+    if (!taking && this.#notes.length === 0) return;
     this.#pumping = this.#packs()
-      .catch((error: unknown) => {
-        this.stop();
-        this.#host.lost(this.id, error);
-      })
+      .catch((error: unknown) => this.fail(error))
       .finally(() => {
         this.#pumping = null;
         this.#pump();
@@ -192,95 +269,82 @@ export class Shard {
   }
 
   async #packs(): Promise<void> {
-    while (this.#ready.length > 0 || this.#notes.length > 0) {
-      if (this.#stopped && this.#notes.length === 0) return;
+    while (this.#line.ready || this.#notes.length > 0) {
+      if (this.#phase === "stopping" && this.#notes.length === 0) return;
       // Only what was loaded is applied: what becomes ready meanwhile has its actors still cold.
-      this.#taken = this.#ready.splice(0, LIMITS.packRecordsMax);
-      await loadActors(this.#state, this.definition, this.#host, this.#taken);
-      const pack = this.#stopped ? [] : this.#applyTaken();
-      this.#ready = [...this.#taken, ...this.#ready];
-      this.#taken = [];
-      const notes = this.#notes;
-      this.#notes = [];
-      await this.#append(pack, notes);
+      const taken = this.#line.take(LIMITS.packRecordsMax);
+      await loadActors(this.#state, this.definition, this.#host, taken);
+      if (this.ended) return;
+      const pack = this.#phase === "stopping" ? [] : this.#applyTaken();
+      this.#line.putBack();
+      await this.#append(pack);
+      if (this.ended) return;
+      this.#release(pack);
       this.#flusher.committed(pack.length);
     }
   }
 
   /** Applies what was taken until the pack is full. In memory only: it counts once appended. */
-  #applyTaken(): { item: Item; applied: Applied }[] {
+  #applyTaken(): Packed[] {
     const { clock, random, shardCount } = this.#host;
     const context = { definition: this.definition, shardCount, at: clock.now(), random };
-    const pack: { item: Item; applied: Applied }[] = [];
+    const pack: Packed[] = [];
     let bytes = 0;
-    while (this.#taken.length > 0 && bytes < LIMITS.packBytesMax - LIMITS.recordBytesMax) {
-      const item = this.#taken.shift()!;
-      const applied = this.#applyOne(context, item);
-      if (applied === null) continue;
-      bytes += applied.bytes;
-      pack.push({ item, applied });
+    while (bytes < LIMITS.packBytesMax - LIMITS.recordBytesMax) {
+      const item = this.#line.next();
+      if (item === null) break;
+      const packed = this.#applyOne(context, item);
+      if (packed === null) continue;
+      bytes += packed.applied?.bytes ?? 0;
+      pack.push(packed);
     }
     return pack;
   }
 
-  #applyOne(context: ApplyContext, item: Item): Applied | null {
-    const held = this.#held.get(item.actor);
-    if (held) {
-      held.push(item);
-      return null;
-    }
+  #applyOne(context: ApplyContext, item: Item): Packed | null {
+    // Settled with this pack and not now: what it repeats may be in it.
     if (this.#state.wasApplied(item.source)) {
-      this.#settleInput(item);
-      return null;
+      this.#state.markApplied(item.source);
+      return { item, applied: null };
     }
     item.attempts++;
     const applied = applyItem(context, this.#state, item);
-    if (applied !== null && applied.retryAfterMs !== null) this.#hold(item, applied.retryAfterMs);
-    return applied;
+    if (applied !== null && applied.retryAfterMs !== null)
+      this.#line.hold(item, applied.retryAfterMs);
+    return applied === null ? null : { item, applied };
   }
 
-  #hold(item: Item, delayMs: number): void {
-    this.#held.set(item.actor, [item]);
-    this.#host.clock.after(delayMs, () => {
-      const items = this.#held.get(item.actor) ?? [];
-      this.#held.delete(item.actor);
-      this.#ready = [...items, ...this.#ready];
-      this.#pump();
-    });
-  }
-
-  async #append(
-    pack: readonly { item: Item; applied: Applied }[],
-    notes: readonly { record: JournalRecord; appended: (at: Position) => void }[],
-  ): Promise<void> {
+  async #append(pack: readonly Packed[]): Promise<void> {
+    const notes = this.#notes;
+    this.#notes = [];
     const texts = [
-      ...pack.flatMap(({ applied }) => applied.texts),
+      ...pack.flatMap(({ applied }) => applied?.texts ?? []),
       ...notes.map((note) => encodeRecord(note.record)),
     ];
     if (texts.length === 0) return;
     const { transport, clock, random } = this.#host;
-    this.#last = await appendSurely(
-      { journal: transport.journal, clock, random },
-      this.id,
-      this.#last,
-      texts,
-    );
+    const committer = { journal: transport.journal, clock, random, ended: () => this.ended };
+    try {
+      this.#last = await appendSurely(committer, this.id, this.#last, texts);
+    } catch (error) {
+      for (const note of notes) note.failed(error);
+      throw error;
+    }
     for (const note of notes) note.appended(this.#last);
-    this.#release(pack);
   }
 
   /** The append is durable: what the turns wanted may now happen. */
-  #release(pack: readonly { item: Item; applied: Applied }[]): void {
+  #release(pack: readonly Packed[]): void {
+    const committed: JournalRecord[] = [];
     for (const { item, applied } of pack) {
-      if (applied.retryAfterMs === null) this.#settleInput(item);
+      if (applied === null || applied.retryAfterMs === null) this.#settleInput(item);
+      if (applied === null) continue;
+      committed.push(...applied.records);
       for (const record of applied.records) this.#hand(record);
       for (const call of applied.cancelled) this.#host.cancelCall(call.id);
       for (const call of applied.started) this.#start(applied.actor, call);
     }
-    this.#host.committed(
-      this.id,
-      pack.flatMap(({ applied }) => applied.records),
-    );
+    this.#host.committed(this.id, committed);
   }
 
   #settleInput(item: Item): void {
@@ -290,21 +354,21 @@ export class Shard {
   }
 
   #hand(record: JournalRecord): void {
-    if (record.r === "turn") this.#host.setTimers(record.actor, record.record.timers);
-    if ("outbox" in record) for (const envelope of record.outbox) this.#host.deliver(envelope);
+    if (record.r === "turn") this.#timers.set(record.actor, record.record.timers);
+    if ("outbox" in record)
+      for (const envelope of record.outbox) this.#host.deliver(envelope, this);
   }
 
   #start(actor: ActorAddress, call: OutstandingCall): void {
-    if (call.kind !== "tool") return;
     const record = this.#state.residents.get(actor)?.record;
     if (!record?.calls.some((outstanding) => outstanding.id === call.id)) return;
+    this.#call(actor, record, call, false);
+  }
+
+  #call(actor: ActorAddress, record: ActorRecord, call: OutstandingCall, recovered: boolean): void {
+    if (call.kind !== "tool") return;
     const { case: caseId, traceparent } = record;
-    this.#host.startCall(this.definition, {
-      actor,
-      call,
-      case: caseId,
-      traceparent,
-      recovered: false,
-    });
+    const order = { tenure: this, actor, call, case: caseId, traceparent, recovered };
+    this.#host.startCall(this.definition, order);
   }
 }

@@ -133,13 +133,10 @@ async function revert(
   return asJson(await performRevert(allowed, toolsOf(deps, context, terms)));
 }
 
-/** Nothing takes effect once the host has given the call up. */
-function termsOf(
-  { clock }: RemediatorDeps,
-  { at, timeoutMs }: CallContext,
-  effectKey: string,
-): EffectTerms {
-  return { at: clock.now(), idempotencyKey: effectKey, deadline: at + timeoutMs };
+/** Nothing takes effect once the host has given the call up, or may have lost the actor to another. */
+function termsOf({ clock }: RemediatorDeps, context: CallContext, effectKey: string): EffectTerms {
+  const deadline = Math.max(0, Math.min(context.at + context.timeoutMs, context.actUntil()));
+  return { at: clock.now(), idempotencyKey: effectKey, deadline };
 }
 
 function toolsOf(

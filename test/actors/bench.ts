@@ -103,6 +103,7 @@ export function contextOf(more: Partial<CallContext> = {}): CallContext {
     signal: new AbortController().signal,
     timeoutMs: 5_000,
     at: NOON,
+    actUntil: () => Number.MAX_SAFE_INTEGER,
     ...more,
   };
 }

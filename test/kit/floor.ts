@@ -162,7 +162,7 @@ export class Floor {
     };
     this.runner = new Runner({
       transport: this.transport,
-      definitions: this.#definitions(),
+      definitions: definitionsWith(this.#options.work, this.#options.workerVersion),
       shardCount: 4,
       clock: this.clock,
       random: seededRandom(seed),
@@ -185,19 +185,7 @@ export class Floor {
     data: Json,
     id = `edge-${++this.#edge}`,
   ): Promise<void> {
-    const envelope: Envelope = {
-      id,
-      from: "edge/test",
-      to,
-      type,
-      data,
-      traceparent: TRACEPARENT,
-      case: to.split("/")[1]!,
-      cause: null,
-      replyTo: null,
-      shard: null,
-      seq: null,
-    };
+    const envelope = edgeEnvelope(to, type, data, id);
     await this.transport.mailbox.publish(shardOf(to, 4), [envelope]);
   }
 
@@ -220,36 +208,56 @@ export class Floor {
       record.r === "turn" && record.actor === actor ? [`${record.event} -> ${record.is}`] : [],
     );
   }
+}
 
-  #definitions(): Map<Kind, ActorDefinition> {
-    const work: ToolBinding = {
-      call: "tool",
-      recovery: "retry",
-      timeoutMs: 5_000,
-      concurrencyMax: 4,
-      run: async (input) => ({ did: input }),
-      ...this.#options.work,
-    };
-    return new Map<Kind, ActorDefinition>([
-      [
-        "detector",
-        {
-          kind: "detector",
-          version: this.#options.workerVersion ?? 1,
-          machine: workerMachine,
-          calls: { work },
-        },
-      ],
-      [
-        "coordinator",
-        {
-          kind: "coordinator",
-          version: 1,
-          machine: askerMachine,
-          calls: { askWorker: { call: "ask" } },
-          history: (event) => ({ type: event.type }),
-        },
-      ],
-    ]);
-  }
+/** As a source outside would send it. */
+export function edgeEnvelope(to: ActorAddress, type: string, data: Json, id: string): Envelope {
+  return {
+    id,
+    from: "edge/test",
+    to,
+    type,
+    data,
+    traceparent: TRACEPARENT,
+    case: to.split("/")[1]!,
+    cause: null,
+    replyTo: null,
+    shard: null,
+    seq: null,
+  };
+}
+
+export function definitionsWith(
+  bound: Partial<ToolBinding> = {},
+  workerVersion = 1,
+): Map<Kind, ActorDefinition> {
+  const work: ToolBinding = {
+    call: "tool",
+    recovery: "retry",
+    timeoutMs: 5_000,
+    concurrencyMax: 4,
+    run: async (input) => ({ did: input }),
+    ...bound,
+  };
+  return new Map<Kind, ActorDefinition>([
+    [
+      "detector",
+      {
+        kind: "detector",
+        version: workerVersion,
+        machine: workerMachine,
+        calls: { work },
+      },
+    ],
+    [
+      "coordinator",
+      {
+        kind: "coordinator",
+        version: 1,
+        machine: askerMachine,
+        calls: { askWorker: { call: "ask" } },
+        history: (event) => ({ type: event.type }),
+      },
+    ],
+  ]);
 }

@@ -64,6 +64,7 @@ function context(over: Partial<CallContext> = {}): CallContext {
     signal: new AbortController().signal,
     timeoutMs: 30_000,
     at: 0,
+    actUntil: () => Number.MAX_SAFE_INTEGER,
     ...over,
   };
 }
