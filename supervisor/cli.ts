@@ -306,6 +306,16 @@ function addEvidence(program: Command, io: Io, exit: SetCode): void {
 }
 
 function addInside(program: Command, io: Io): void {
+  onData(program, "backup", "copy all that is kept to a new directory, while the floor runs")
+    .argument("<dir>", "must not exist; is then a data directory like any other")
+    .addHelpText(
+      "after",
+      examples("backup /backups/floor-2026-11-25", "run --data /backups/floor-2026-11-25"),
+    )
+    .action(async (target: string, options: DataOptions) => {
+      const { backupData } = await import("./cli/backup.ts");
+      await backupData(await openSession(io, options), target);
+    });
   program
     .command("machine")
     .description("an agent's statechart, with the state a case is in")
