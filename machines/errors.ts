@@ -22,6 +22,21 @@ export const ERRORS = {
     message: "nothing in {source} could be read as a Falco event",
     retryable: false,
   },
+  // Kafka.
+  kafka_unreachable: { message: "Kafka cannot be reached at {brokers}: {why}", retryable: true },
+  kafka_refused: { message: "Kafka at {brokers} refuses this client: {why}", retryable: true },
+  kafka_topic_missing: { message: "topic {topic} does not exist at {brokers}", retryable: true },
+  kafka_partition_lost: {
+    message: "topic {topic} had {before} partitions and now has {now}",
+    retryable: true,
+  },
+  kafka_offset_lost: {
+    message:
+      "the records of {topic}/{partition} at the committed offset are gone; it is read on from the oldest that is left",
+    retryable: false,
+  },
+  kafka_unreadable: { message: "records of topic {topic} cannot be read: {why}", retryable: true },
+  kafka_failed: { message: "Kafka failed: {why}", retryable: true },
   // Configuration and start.
   config_unreadable: { message: "cannot read {path}: {why}", retryable: false },
   config_invalid: { message: "{origin}: {field} {rule}", retryable: false },

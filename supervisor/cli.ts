@@ -110,6 +110,8 @@ interface RunOptions {
   readonly config?: string;
   readonly http?: { readonly host: string; readonly port: string };
   readonly inspect?: boolean;
+  readonly kafka?: string;
+  readonly topic?: string;
   /** false for `--no-sample`. */
   readonly sample?: boolean;
   readonly exitWhenIdle?: boolean;
@@ -132,6 +134,8 @@ function addRun(program: Command, io: Io, exit: SetCode): void {
       "where Falco's http_output is taken (default: 127.0.0.1:8080)",
       hostPort,
     )
+    .option("--kafka <brokers>", "host:port, separated by commas: read Falco events from Kafka")
+    .option("--topic <name>", "Kafka's topic (default: falco)")
     .option(
       "--exit-when-idle",
       "leave when every event is in a terminal state or waits for a person",
@@ -144,16 +148,19 @@ function addRun(program: Command, io: Io, exit: SetCode): void {
         "run",
         "run --replay events.jsonl --exit-when-idle --json",
         "run --http 127.0.0.1:9090 --data /var/lib/watchfloor",
+        "run --kafka broker-1:9092,broker-2:9092 --topic falco",
       ),
     )
     .action(async (options: RunOptions) => {
-      const { http, config: folder = null, inspect, sample, ...given } = options;
+      const { http, config: folder = null, inspect, sample, kafka, topic, ...given } = options;
       const flags = {
         ...given,
         sample: sample === false ? "never" : undefined,
         "http.host": http?.host,
         "http.port": http?.port,
         "inspect.enabled": inspect,
+        "kafka.brokers": kafka,
+        "kafka.topic": topic,
       };
       const { loadConfig } = await import("./config.ts");
       const config = loadConfig({ flags, env: io.env, cwd: io.cwd, folder });

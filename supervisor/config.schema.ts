@@ -34,6 +34,10 @@ const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
 const flag = z.boolean("must be true or false");
 const url = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
 
+const topic = z
+  .string("must be a topic's name")
+  .regex(/^[A-Za-z0-9._-]{1,249}$/, "must be a topic's name: at most 249 of A-Z a-z 0-9 . _ -");
+
 export const SettingsSchema = z.strictObject({
   data: text("must be a folder").default("./watchfloor-data").meta({ path: true }),
   transport: oneOf(["local", "memory"]).default("local"),
@@ -106,11 +110,42 @@ export const SettingsSchema = z.strictObject({
       .meta({ also: "NATS_URL", secret: "url", unused: true }),
   }),
   kafka: z.strictObject({
+    /** Null reads no topic. */
     brokers: z
-      .array(text("must be host:port"), "must be a list of host:port")
+      .array(
+        text("must be host:port", 300).regex(
+          /^[^\s:/]+:\d+$|^\[[0-9a-fA-F:.]+\]:\d+$/,
+          "must be host:port",
+        ),
+        "must be a list of host:port",
+      )
+      .min(1, "must name at least one host:port")
       .nullable()
       .default(null)
-      .meta({ text: "list", also: "KAFKA_BROKERS", unused: true }),
+      .meta({ text: "list", also: "KAFKA_BROKERS" }),
+    topic: topic.default("falco").meta({ also: "KAFKA_TOPIC" }),
+    group: text("must be a group id", 255).default("watchfloor"),
+    /** Null is the topic's name with `.dead-letters`. */
+    deadLetterTopic: topic.nullable().default(null),
+    sessionTimeoutMs: whole(1_000, 300_000).default(30_000).meta({ text: "number" }),
+    tls: z.strictObject({
+      /** On as soon as a file is named, too. */
+      enabled: flag.default(false).meta({ text: "boolean" }),
+      ca: text("must be a PEM file").nullable().default(null).meta({ path: true }),
+      cert: text("must be a PEM file").nullable().default(null).meta({ path: true }),
+      key: text("must be a PEM file").nullable().default(null).meta({ path: true }),
+    }),
+    sasl: z.strictObject({
+      mechanism: oneOf(["plain", "scram-sha-256", "scram-sha-512"]).nullable().default(null),
+      username: text("must be a user name")
+        .nullable()
+        .default(null)
+        .meta({ also: "KAFKA_SASL_USERNAME" }),
+      password: text("must be a password")
+        .nullable()
+        .default(null)
+        .meta({ secret: true, also: "KAFKA_SASL_PASSWORD" }),
+    }),
   }),
   mattermost: z.strictObject({
     url: url.nullable().default(null).meta({ also: "MATTERMOST_URL", secret: "url", unused: true }),

@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { WatchfloorError } from "../machines/errors.ts";
 import { KINDS } from "../machines/protocol.ts";
+import { readKafka, type KafkaConfig } from "./config.kafka.ts";
 import { SETTINGS, SettingsSchema, type Setting, type Settings } from "./config.schema.ts";
 
 const CONFIG_FILE = "watchfloor.yaml";
@@ -40,8 +41,9 @@ interface Tls {
 
 type Http = Omit<Settings["http"], "tls"> & { readonly tls: Tls | null };
 
-export interface Config extends Omit<DeepReadonly<Settings>, "http"> {
+export interface Config extends Omit<DeepReadonly<Settings>, "http" | "kafka"> {
   readonly http: Readonly<Http>;
+  readonly kafka: KafkaConfig;
   readonly shown: readonly ShownSetting[];
 }
 
@@ -73,7 +75,11 @@ export function loadConfig(sources: ConfigSources): Config {
   const settings = SettingsSchema.parse(nested(values));
   const http = { ...settings.http, tls: readTls(settings.http.tls, found) };
   const shown = SETTINGS.map((setting) => show(setting, values.get(setting.name), found));
-  return deepFreeze({ ...settings, http, shown });
+  const kafka = readKafka(settings, {
+    origin: (name) => found.get(name)?.origin ?? "default",
+    text: (path) => readText(path, false) ?? "",
+  });
+  return deepFreeze({ ...settings, http, kafka, shown });
 }
 
 /** Sentences about settings that were given and that this version does not use. */
@@ -96,6 +102,8 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   "http.host": "--http",
   "http.port": "--http",
   "inspect.enabled": "--inspect",
+  "kafka.brokers": "--kafka",
+  "kafka.topic": "--topic",
 };
 
 function flagName(name: string): string {

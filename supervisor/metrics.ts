@@ -6,6 +6,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { KINDS, kindOf } from "../machines/protocol.ts";
 import { VERDICTS, type Gate } from "../machines/vocabulary.ts";
 import { isSettled } from "./fates.ts";
+import { createKafkaMetrics, type KafkaMetrics } from "./metrics.kafka.ts";
 import type { JournalRecord } from "./record.ts";
 import type { Observer, Runner } from "./runner.ts";
 
@@ -14,6 +15,7 @@ const CALL_SECONDS = [0.005, 0.02, 0.1, 0.5, 2, 10, 60];
 
 export interface Metrics extends Observer {
   readonly registry: Registry;
+  readonly kafka: KafkaMetrics;
   answered(route: string, status: number): void;
   rejected(): void;
 }
@@ -56,6 +58,7 @@ export function createMetrics(runner: () => Runner | null): Metrics {
   const settled = new Map<string, string>();
   return {
     registry,
+    kafka: createKafkaMetrics(registers),
     answered: (route, status) => http.inc({ route, status: String(status) }),
     rejected: () => rejected.inc(),
     alarm: (error) => alarms.inc({ code: error.code }),

@@ -187,7 +187,9 @@ async function chooseSource(config: Config, floor: Floor): Promise<ChosenSource 
 /** A listener that others can reach is a source; on loopback it may just as well be a laptop. */
 function wantsSample(config: Config): boolean {
   if (config.sample !== "auto") return config.sample === "always";
-  return config.http.tls === null && config.http.secretPath === null;
+  return (
+    config.kafka.brokers === null && config.http.tls === null && config.http.secretPath === null
+  );
 }
 
 function* numbered(lines: Iterable<string>): Generator<SourceLine> {

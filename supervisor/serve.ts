@@ -1,6 +1,6 @@
 /**
  * The boundary of: a running floor and who may speak to it. Opens its listeners: events and health
- * over HTTP, commands over the socket in the data directory, the inspector where asked for.
+ * over HTTP and from Kafka, commands over the socket in the data directory.
  */
 import type { Json } from "../machines/protocol.ts";
 import { systemClock, systemRandom } from "../transports/clock.ts";
@@ -10,6 +10,7 @@ import { publishCommand } from "./commands.ts";
 import type { Floor } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { randomHex, startControl } from "./control.ts";
+import { openKafka } from "./kafka.ts";
 import { LIMITS } from "./limits.ts";
 import { Reader } from "./reader.ts";
 
@@ -26,6 +27,8 @@ export async function openListeners(config: Config, floor: Floor): Promise<Liste
   try {
     if (config.transport === "local") opened.push(await openControl(config, floor));
     opened.push(await openHttp(config, floor));
+    const closeKafka = openKafka(config, floor);
+    if (closeKafka) opened.push(closeKafka);
     return { close };
   } catch (error) {
     await close();

@@ -204,4 +204,61 @@ describe("supervisor: settings", () => {
     yaml("a: [\n");
     refused({}, "config_unreadable", /is not YAML/);
   });
+
+  it("gives Kafka's client what belongs together, with files read and the password masked", () => {
+    writeFileSync(join(cwd, "ca.pem"), "ca");
+    yaml("kafka: { tls: { ca: ca.pem }, sasl: { mechanism: scram-sha-256, username: u } }\n");
+    const config = load({
+      env: { KAFKA_BROKERS: "a:9092, [::1]:9092", KAFKA_SASL_PASSWORD: "secret-word" },
+      flags: { "kafka.topic": "events" },
+    });
+    assert.deepEqual(config.kafka, {
+      brokers: ["a:9092", "[::1]:9092"],
+      topic: "events",
+      group: "watchfloor",
+      deadLetterTopic: "events.dead-letters",
+      sessionTimeoutMs: 30_000,
+      tls: { ca: "ca", cert: null, key: null },
+      sasl: { mechanism: "scram-sha-256", username: "u", password: "secret-word" },
+    });
+    assert.equal(origin(config, "kafka.topic"), "flag --topic");
+    assert.ok(!JSON.stringify(config.shown).includes("secret-word"));
+  });
+
+  for (const [what, env, text] of [
+    ["a broker without a port", { KAFKA_BROKERS: "a" }, /kafka\.brokers must be host:port/],
+    [
+      "a topic that Kafka would refuse",
+      { KAFKA_TOPIC: "a/b" },
+      /kafka\.topic must be a topic's name/,
+    ],
+    [
+      "dead letters in the topic itself",
+      { WATCHFLOOR_KAFKA_DEAD_LETTER_TOPIC: "falco" },
+      /must not be kafka\.topic/,
+    ],
+    ["a user without a mechanism", { KAFKA_SASL_USERNAME: "u" }, /needs kafka\.sasl\.mechanism/],
+    [
+      "a mechanism without a user",
+      { WATCHFLOOR_KAFKA_SASL_MECHANISM: "plain" },
+      /needs kafka\.sasl\.username and kafka\.sasl\.password/,
+    ],
+    [
+      "a password that would be sent readably",
+      {
+        KAFKA_BROKERS: "kafka:9092",
+        KAFKA_SASL_USERNAME: "u",
+        KAFKA_SASL_PASSWORD: "p",
+        WATCHFLOOR_KAFKA_SASL_MECHANISM: "plain",
+      },
+      /it needs kafka\.tls/,
+    ],
+    [
+      "an end of what has none",
+      { KAFKA_BROKERS: "a:1", WATCHFLOOR_EXIT_WHEN_IDLE: "true" },
+      /exitWhenIdle does not go with kafka\.brokers/,
+    ],
+  ] as const) {
+    it(`refuses, of Kafka, ${what}`, () => refused({ env }, "config_invalid", text));
+  }
 });

@@ -1,18 +1,21 @@
 #!/usr/bin/env node
 /**
  * The boundary of: the tests and large tools that are no npm packages. Brings one tool into a user
- * cache outside the tree and prints the path of its binary:
+ * cache outside the tree and prints the path of its binary, or of the directory of its jars:
  *
  *     node test/tools/provision.mjs opa
+ *     node test/tools/provision.mjs kafka
  *
- * A tool is built by the Go toolchain from the go.mod and go.sum beside this script, so every
- * module's hash is pinned here; nothing is downloaded that these files do not name.
+ * A tool is built by the Go toolchain from the go.mod and go.sum beside this script, or brought by
+ * Maven as its pom says, so every file's hash is pinned here; nothing is downloaded that these files
+ * do not name.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { provisionMaven } from "./maven.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
@@ -78,15 +81,32 @@ function build(tool, version, directory) {
   }
 }
 
+/** Tools of jars: their version is that of this artifact in `<tool>/pom.xml`. */
+const JARS = { kafka: "kafka_2.13" };
+
+function toolCache() {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "watchfloor", "tools");
+}
+
+function provisionJars(tool) {
+  const folder = join(HERE, tool);
+  const pom = readFileSync(join(folder, "pom.xml"), "utf8");
+  const artifact = pom.slice(pom.indexOf(`<artifactId>${JARS[tool]}</artifactId>`));
+  const version = /<version>([^<]+)</.exec(artifact)?.[1] ?? "unknown";
+  return provisionMaven({ tool, version, folder, cache: toolCache(), fail });
+}
+
 function provision(tool) {
+  if (Object.hasOwn(JARS, tool)) return provisionJars(tool);
   if (!Object.hasOwn(TOOLS, tool)) {
-    fail(`unknown tool ${tool}; known: ${Object.keys(TOOLS).join(", ")}.`);
+    fail(
+      `unknown tool ${tool}; known: ${[...Object.keys(TOOLS), ...Object.keys(JARS)].join(", ")}.`,
+    );
   }
   const version = pinnedVersion(tool);
   const override = process.env[TOOLS[tool].override];
   if (override) return checked(tool, override, version);
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  const directory = join(cache, "watchfloor", "tools", `${tool}-${version}`);
+  const directory = join(toolCache(), `${tool}-${version}`);
   const binary = join(directory, tool);
   if (!existsSync(binary)) build(tool, version, directory);
   return checked(tool, binary, version);
