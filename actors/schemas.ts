@@ -175,6 +175,7 @@ const FlagsSchema = schemaOf<ReviewFlags>()(
     agentsDisagree: z.boolean(),
     budgetSpent: z.boolean(),
     evidenceMissing: z.boolean(),
+    modelChanged: z.boolean(),
   }),
 );
 
@@ -190,6 +191,7 @@ const QuestionSchema = schemaOf<ReviewQuestion>()(
     techniques: z.array(word).max(256),
     confidence: unit,
     flags: FlagsSchema,
+    policyRevision: word.nullable(),
     approval: ApprovalSchema.nullable(),
   }),
 );

@@ -45,6 +45,9 @@ export function isVerdict(value: unknown): boolean {
 }
 
 /** The decision code makes when no policy could be heard: fail closed. */
+/** Stands for the policy's revision where the policy was not asked, or did not answer. */
+export const NO_POLICY = "unavailable";
+
 export function escalation(reason: string, question: object): Decision {
   const inputsDigest = digestOf(asJson(question));
   return {
@@ -54,7 +57,7 @@ export function escalation(reason: string, question: object): Decision {
     ruleIds: [],
     obligations: [],
     parametersUsed: {},
-    policyRevision: "unavailable",
+    policyRevision: NO_POLICY,
     inputsDigest,
   };
 }

@@ -72,6 +72,8 @@ export interface ReviewFlags {
   readonly agentsDisagree: boolean;
   readonly budgetSpent: boolean;
   readonly evidenceMissing: boolean;
+  /** Another model read a later round of the case than an earlier one. */
+  readonly modelChanged: boolean;
 }
 
 /** The question a coordinator asks a reviewer. */
@@ -86,6 +88,8 @@ export interface ReviewQuestion {
   readonly techniques: readonly string[];
   readonly confidence: number;
   readonly flags: ReviewFlags;
+  /** Of the case's first review; null before it. Another one in force by now is a reason to ask. */
+  readonly policyRevision: string | null;
   /** A person's answer, in a second review. */
   readonly approval: Approval | null;
 }

@@ -155,6 +155,7 @@ export function reviewQuestion(
     techniques: report?.techniques.map((technique) => technique.id) ?? [],
     confidence: confidenceOf(report, evidenceOf(context), flags),
     flags,
+    policyRevision: context.policyRevision,
     approval,
   };
 }
@@ -168,6 +169,7 @@ function flagsOf(context: CoordinatorContext): ReviewFlags {
     agentsDisagree: disagree(report, evidenceOf(context)),
     budgetSpent: spent || (settings.engine === "model" && modelBudgetSpent(context)),
     evidenceMissing: detector === null,
+    modelChanged: context.modelChanged,
   };
 }
 

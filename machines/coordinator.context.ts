@@ -111,6 +111,9 @@ export interface CoordinatorContext {
   readonly pValue: number;
   readonly learning: boolean;
   readonly injectionSuspected: boolean;
+  readonly modelChanged: boolean;
+  /** Of the case's first review; null before it. */
+  readonly policyRevision: string | null;
   readonly facts: readonly EventFacts[];
   readonly counts: readonly RuleCount[];
   readonly events: number;
@@ -176,6 +179,8 @@ export function coordinatorContext(input: ActorInput): CoordinatorContext {
     pValue: 1,
     learning: false,
     injectionSuspected: false,
+    modelChanged: false,
+    policyRevision: null,
     facts: [],
     counts: [],
     events: 0,
@@ -328,9 +333,14 @@ export function withReport(context: CoordinatorContext, report: AnalystReport, a
     report,
     updatedAt: at,
     usage: { ...usage, engine: usage.model === null ? report.usage.engine : "model" },
+    modelChanged: context.modelChanged || isAnotherModel(context.usage, report.usage),
     failures: withCodes(context.failures, codes),
     injectionSuspected: context.injectionSuspected || report.injectionSuspected,
   };
+}
+
+function isAnotherModel(before: ModelUsage, now: ModelUsage): boolean {
+  return before.model !== null && now.model !== null && before.model !== now.model;
 }
 
 export function withFailure(

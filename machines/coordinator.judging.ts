@@ -8,6 +8,7 @@ import {
   isAllowed,
   isContainment,
   isRecordOnly,
+  NO_POLICY,
 } from "./actions.ts";
 import type { HumanUndo } from "./calls.ts";
 import { reviewQuestion, undoDigest } from "./coordinator.asks.ts";
@@ -55,8 +56,13 @@ export function withReview(context: CoordinatorContext, review: Review, at: numb
     updatedAt: at,
     index: context.index + 1,
     reviews: [...others, review],
+    policyRevision: context.policyRevision ?? revisionOf(review),
     actions: withRecord(context.actions, review),
   };
+}
+
+function revisionOf({ decision }: Review): string | null {
+  return decision.policyRevision === NO_POLICY ? null : decision.policyRevision;
 }
 
 /** A reviewer that did not answer: its action is a person's to decide. */

@@ -155,6 +155,13 @@ export const ERRORS = {
   policy_invalid_input: { message: "the policy's input is invalid at {field}", retryable: false },
   policy_failed: { message: "the policy could not be evaluated: {why}", retryable: true },
   policy_unusable: { message: "the policy bundle cannot be used: {why}", retryable: false },
+  policy_unreachable: { message: "the policy server cannot be reached: {why}", retryable: true },
+  policy_stale: {
+    message: "the policy server answered by revision {found}, not by {wanted}",
+    retryable: true,
+  },
+  log_unreadable: { message: "{path} is no decision log: {why}", retryable: false },
+  decision_not_logged: { message: "the decision could not be written to its log", retryable: true },
   policy_denied: {
     message: "the policy does not allow this effect now: {verdict}",
     retryable: false,

@@ -23,6 +23,7 @@ const manifest = z.strictObject({
 
 export interface PolicyBundle {
   readonly revision: string;
+  readonly sources: Readonly<Record<string, string>>;
   readonly entrypoints: readonly string[];
   readonly wasm: Uint8Array<ArrayBuffer>;
 }
@@ -63,5 +64,19 @@ function readBundle(directory: string): PolicyBundle {
       why: "policy.wasm is not the file its manifest names",
     });
   }
-  return { revision: parsed.data.revision, entrypoints: parsed.data.entrypoints, wasm };
+  const { revision, entrypoints, sources } = parsed.data;
+  return { revision, entrypoints, sources, wasm };
+}
+
+/** Throws `policy_unusable` where the sources beside a bundle are not those it was built from. */
+export function assertBuilt(folder: string, { sources }: PolicyBundle): void {
+  for (const [path, expected] of Object.entries(sources)) {
+    const file = join(folder, path);
+    const found = existsSync(file)
+      ? createHash("sha256").update(readFileSync(file)).digest("hex")
+      : null;
+    if (found === expected) continue;
+    const why = `it was built from another ${path}: run npm run policy, or name the bundle itself`;
+    throw new WatchfloorError("policy_unusable", { why });
+  }
 }

@@ -12,7 +12,8 @@ import {
   type Receipt,
   type Review,
 } from "../machines/vocabulary.ts";
-import { decide, type PolicyEngine } from "./engine.ts";
+import type { DecisionPoint, LoggedDecision } from "./decision-point.ts";
+import type { PolicyEngine } from "./engine.ts";
 
 declare const allowed: unique symbol;
 
@@ -21,8 +22,8 @@ export interface AllowedEffect {
   readonly [allowed]: "effect";
   readonly action: Action;
   readonly actionDigest: string;
-  /** The decision made at minting, not the reviewed one. */
-  readonly decision: Decision;
+  /** The decision made at minting, not the reviewed one; it is in the log. */
+  readonly decision: LoggedDecision;
   /** The target's version at the review; null for a case. */
   readonly versionExpected: string | null;
   readonly idempotencyKey: string;
@@ -44,23 +45,25 @@ export interface EffectTerms {
   readonly at: number;
   readonly idempotencyKey: string;
   readonly deadline: number;
+  readonly traceparent: string | null;
 }
 
 /**
  * Evaluates `input` again and mints the effect of `review`. `input.target` is the target as it is
- * now. Rejects with `deadline_passed`, `policy_denied` or `target_changed`.
+ * now. Rejects with `deadline_passed`, `policy_denied`, `target_changed` or `decision_not_logged`.
  */
 export async function authoriseEffect(
-  engine: PolicyEngine,
+  point: DecisionPoint,
   input: EvaluateInput,
   review: Review,
-  { at, idempotencyKey, deadline }: EffectTerms,
+  { at, idempotencyKey, deadline, traceparent }: EffectTerms,
 ): Promise<AllowedEffect> {
   if (at >= deadline) throw new WatchfloorError("deadline_passed");
   const { action } = input.question;
   checkReviewed(input, review);
-  const decision = await decide(engine, input, { at });
+  const decision = await point.decideLogged(input, { by: "remediator", traceparent });
   checkAllowed(decision);
+  point.performs(action);
   const effect: Omit<AllowedEffect, typeof allowed> = {
     action,
     actionDigest: input.actionDigest,
@@ -85,7 +88,8 @@ function checkReviewed(input: EvaluateInput, review: Review): void {
 }
 
 function checkAllowed(decision: Decision): void {
-  if (decision.verdict !== "auto_execute") throw denied(decision.verdict);
+  const { verdict, reasons } = decision;
+  if (verdict !== "auto_execute") throw denied(`${verdict}: ${reasons.join(", ")}`);
   if (decision.obligations.includes("record_only")) throw denied("record_only");
 }
 

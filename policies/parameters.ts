@@ -162,5 +162,10 @@ export function adjustParameters(
 
 /** The policy's data: `data.watchfloor.parameters` in the Rego. */
 export function policyData(parameters: ReviewParameters): JsonObject {
-  return { watchfloor: { parameters: parameters.spec } };
+  return { watchfloor: { parameters: parametersDocument(parameters) } };
+}
+
+/** An answer names the revision in it, so that it shows which parameters were weighed. */
+export function parametersDocument({ spec: value, revision }: ReviewParameters): JsonObject {
+  return { ...value, revision };
 }

@@ -16,9 +16,14 @@ import {
   type Verdict,
 } from "../machines/vocabulary.ts";
 
-/** What the policy is asked. `at` is the wall clock in ms: the policy reads no clock. */
+/** What the policy is asked: it reads no clock, counts nothing and does not know its own name. */
 export interface PolicyInput extends EvaluateInput {
+  /** Wall clock, ms. */
   readonly at: number;
+  /** Effects of the action's class within the last hour. */
+  readonly recentEffects: number;
+  /** The revision that answers. */
+  readonly policyRevision: string;
 }
 
 /** What the policy answers; all lists are sorted. */
@@ -92,7 +97,9 @@ const question = z.object({
     agentsDisagree: z.boolean(),
     budgetSpent: z.boolean(),
     evidenceMissing: z.boolean(),
+    modelChanged: z.boolean(),
   }),
+  policyRevision: text.nullable(),
   approval: approval.nullable(),
 });
 
@@ -107,7 +114,14 @@ const targetState = z.object({
 });
 
 const reviewInput = z
-  .object({ question, actionDigest: digest, target: targetState.nullable(), at: count })
+  .object({
+    question,
+    actionDigest: digest,
+    target: targetState.nullable(),
+    at: count,
+    recentEffects: count,
+    policyRevision: text,
+  })
   .refine((input) => digestOf(input.question.action) === input.actionDigest, {
     path: ["actionDigest"],
   });

@@ -93,7 +93,9 @@ const EXECUTES: PolicyInput = {
       agentsDisagree: false,
       budgetSpent: false,
       evidenceMissing: false,
+      modelChanged: false,
     },
+    policyRevision: null,
     approval: null,
   },
   actionDigest: digestOf({ ...ISOLATE }),
@@ -107,6 +109,8 @@ const EXECUTES: PolicyInput = {
     diff: [],
   },
   at: 1_700_000_000_000,
+  recentEffects: 0,
+  policyRevision: "smoke",
 };
 
 const { question } = EXECUTES;

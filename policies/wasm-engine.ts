@@ -4,11 +4,10 @@
  */
 import { loadPolicy, type LoadedPolicy } from "@open-policy-agent/opa-wasm";
 import { z } from "zod";
-import { digestOf } from "../machines/digest.ts";
 import { WatchfloorError } from "../machines/errors.ts";
 import type { JsonObject } from "../machines/protocol.ts";
 import { loadBundle, type PolicyBundle } from "./bundle.ts";
-import type { PolicyEngine } from "./engine.ts";
+import { engineRevision, type PolicyEngine } from "./engine.ts";
 import { policyData, type ReviewParameters } from "./parameters.ts";
 import {
   checkedApprovalInput,
@@ -55,7 +54,8 @@ function unusable(why: string, cause?: unknown): WatchfloorError {
 async function engineOf(bundle: PolicyBundle, parameters: ReviewParameters): Promise<WasmEngine> {
   const policy = await instantiate(bundle, policyData(parameters));
   return {
-    revision: digestOf([bundle.revision, parameters.revision]),
+    revision: engineRevision(bundle.revision, parameters),
+    bundleRevision: bundle.revision,
     parameters,
     // Async, so that whatever throws rejects.
     review: async (input) =>

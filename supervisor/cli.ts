@@ -8,7 +8,7 @@ import { WatchfloorError, type ErrorCode } from "../machines/errors.ts";
 import type { AnswerOptions } from "./cli/answering.ts";
 import { examples, onData } from "./cli/command.ts";
 import type { MachineOptions } from "./cli/inspecting.ts";
-import { addParameters } from "./cli/policy-commands.ts";
+import { addParameters, addPolicy } from "./cli/policy-commands.ts";
 import { openSession, type DataOptions, type Io, type Session } from "./cli/io.ts";
 import { packageFile } from "./package.ts";
 
@@ -88,6 +88,7 @@ function createProgram(io: Io, exit: SetCode): Command {
   addLetters(program, io);
   addEvidence(program, io, exit);
   addParameters(program, io);
+  addPolicy(program, io);
   addInside(program, io);
   return program;
 }

@@ -21,6 +21,8 @@ import { createScreener, loadModel, type Model as GateModel } from "../anomaly/i
 import type { WatchfloorError } from "../machines/errors.ts";
 import type { Json, Kind } from "../machines/protocol.ts";
 import type { CaseSummary, FalcoEvent } from "../machines/vocabulary.ts";
+import { parametersEntry } from "../policies/decision-log.ts";
+import { createDecisionPoint, type DecisionPoint } from "../policies/decision-point.ts";
 import type { LiveParameters, Parameters } from "../policies/live-parameters.ts";
 import { ServingPolicy } from "../policies/serving.ts";
 import { loadWasmEngine } from "../policies/wasm-engine.ts";
@@ -47,6 +49,7 @@ import { Intake } from "./intake.ts";
 import { LIMITS } from "./limits.ts";
 import type { FirstModel } from "./first-model.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { openDecisionLog } from "./decisions.ts";
 import { packageFile } from "./package.ts";
 import { openParameters, watchParameters } from "./parameters.ts";
 import { Runner, type Observer } from "./runner.ts";
@@ -167,7 +170,7 @@ function openCluster(config: Config, clock: Clock): Promise<Cluster> {
 
 interface Policy {
   readonly parameters: LiveParameters;
-  readonly serving: ServingPolicy;
+  readonly decisions: DecisionPoint;
 }
 
 async function openPolicy(
@@ -178,7 +181,13 @@ async function openPolicy(
 ): Promise<Policy> {
   const live = await openParameters(config, store, clock);
   const serving = new ServingPolicy(await loadWasmEngine(live.current()));
+  const engine = () => serving.engine();
+  const dataDir = config.transport === "memory" ? null : config.data;
+  const log = await openDecisionLog({ dataDir, engine, clock });
+  closers.push(() => log.close());
   live.preparedBy((next) => serving.prepare(next));
+  // Said before anything is decided by them, so that the log can be decided again by itself.
+  live.subscribe(() => void log.write(parametersEntry(engine(), clock.now())).catch(() => {}));
   const watch = watchParameters({
     sources: config,
     live,
@@ -186,7 +195,8 @@ async function openPolicy(
     alarm: (error) => say(`Alarm: the parameters stay as they are: ${error.message}`),
   });
   closers.push(async () => watch.close());
-  return { parameters: live, serving };
+  const decisions = createDecisionPoint({ engine, log, clock, recent: log.recent });
+  return { parameters: live, decisions };
 }
 
 // ---- The team ----------------------------------------------------------------------------------
@@ -203,7 +213,7 @@ interface Parts {
 async function assemble(parts: Parts): Promise<Team> {
   const { config, options, transport, cluster, policy, closers } = parts;
   const parameters: Parameters = policy.parameters;
-  const engine = () => policy.serving.engine();
+  const { decisions } = policy;
   const { sink, clock = systemClock } = options;
   const { store } = transport;
   // The longest at a first start: everything else is opened while it is fitted.
@@ -214,7 +224,7 @@ async function assemble(parts: Parts): Promise<Team> {
     languageModel(config, clock),
   ]);
   const specs = [
-    policyServer({ engine, clock }),
+    policyServer({ point: decisions }),
     clusterReadServer(cluster),
     clusterActServer(cluster),
     historyServer(store),
@@ -251,13 +261,13 @@ async function assemble(parts: Parts): Promise<Team> {
       remediator: createRemediatorCalls({
         clusterRead: tools("remediator", "cluster-read"),
         clusterAct: tools("remediator", "cluster-act"),
-        engine,
+        decisions,
         clock,
       }),
       approval: createApprovalCalls({
         clusterRead: tools("approval", "cluster-read"),
         history: tools("approval", "history"),
-        engine,
+        decisions,
       }),
       notifier: createNotifierCalls(sink),
       trainer: createTrainerCalls({

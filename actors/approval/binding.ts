@@ -6,7 +6,7 @@
 import type { AuthoriseInput, Findings, InvestigateInput } from "../../machines/calls.ts";
 import type { Json } from "../../machines/protocol.ts";
 import { targetName, type Action, type Entity } from "../../machines/vocabulary.ts";
-import { authorise, type PolicyEngine } from "../../policies/engine.ts";
+import type { DecisionPoint } from "../../policies/decision-point.ts";
 import type {
   NodeFacts,
   PerformedEffect,
@@ -23,8 +23,7 @@ import type { PastCases } from "../tools/history.ts";
 export interface ApprovalDeps {
   readonly clusterRead: ToolCaller;
   readonly history: ToolCaller;
-  /** The engine in force. */
-  readonly engine: () => PolicyEngine;
+  readonly decisions: DecisionPoint;
 }
 
 const AUTHORISE_TIMEOUT_MS = 10_000;
@@ -40,7 +39,10 @@ export function createApprovalCalls(
     authorise: {
       ...asking,
       timeoutMs: AUTHORISE_TIMEOUT_MS,
-      run: async (input) => asJson(await authorise(deps.engine(), typed<AuthoriseInput>(input))),
+      run: async (input, { traceparent }) => {
+        const asked = { by: "approval", traceparent } as const;
+        return asJson(await deps.decisions.authorise(typed<AuthoriseInput>(input), asked));
+      },
     },
     investigate: {
       ...asking,

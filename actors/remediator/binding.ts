@@ -14,7 +14,7 @@ import type {
 import type { Json } from "../../machines/protocol.ts";
 import type { Receipt } from "../../machines/vocabulary.ts";
 import { authoriseEffect, authoriseRevert, type EffectTerms } from "../../policies/effect.ts";
-import type { PolicyEngine } from "../../policies/engine.ts";
+import type { DecisionPoint } from "../../policies/decision-point.ts";
 import type { Clock, ToolCaller } from "../../transports/ports.ts";
 import { asArguments, asJson, callOptions, typed } from "../calling.ts";
 import type { CallContext, ToolBinding } from "../define.ts";
@@ -24,8 +24,7 @@ import { performEffect, performRevert, type EffectTools } from "./effects.ts";
 export interface RemediatorDeps {
   readonly clusterRead: ToolCaller;
   readonly clusterAct: ToolCaller;
-  /** The engine in force. */
-  readonly engine: () => PolicyEngine;
+  readonly decisions: DecisionPoint;
   readonly clock: Pick<Clock, "now">;
 }
 
@@ -119,7 +118,7 @@ async function act(
     target,
   };
   const terms = termsOf(deps, context, effectKey);
-  const effect = await authoriseEffect(deps.engine(), input, review, terms);
+  const effect = await authoriseEffect(deps.decisions, input, review, terms);
   return asJson(await performEffect(effect, toolsOf(deps, context, terms)));
 }
 
@@ -129,14 +128,15 @@ async function revert(
   context: CallContext,
 ): Promise<Json> {
   const terms = termsOf(deps, context, input.effectKey);
-  const allowed = authoriseRevert(deps.engine(), input, terms);
+  const allowed = authoriseRevert(deps.decisions.engine(), input, terms);
   return asJson(await performRevert(allowed, toolsOf(deps, context, terms)));
 }
 
 /** Nothing takes effect once the host has given the call up, or may have lost the actor to another. */
 function termsOf({ clock }: RemediatorDeps, context: CallContext, effectKey: string): EffectTerms {
   const deadline = Math.max(0, Math.min(context.at + context.timeoutMs, context.actUntil()));
-  return { at: clock.now(), idempotencyKey: effectKey, deadline };
+  const { traceparent } = context;
+  return { at: clock.now(), idempotencyKey: effectKey, deadline, traceparent };
 }
 
 function toolsOf(

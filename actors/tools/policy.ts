@@ -3,16 +3,14 @@
  * answer is an escalation whenever the policy cannot give one.
  */
 import { z } from "zod";
-import { decide, type PolicyEngine } from "../../policies/engine.ts";
+import type { DecisionPoint } from "../../policies/decision-point.ts";
 import { MODES } from "../../machines/vocabulary.ts";
-import type { Clock, ToolServerSpec } from "../../transports/ports.ts";
+import type { ToolServerSpec } from "../../transports/ports.ts";
 import { DecisionSchema, EvaluateInputSchema } from "../schemas.ts";
 import { readTool } from "./define.ts";
 
 export interface PolicyServerOptions {
-  /** The engine in force: a change of policy or parameters is another engine. */
-  readonly engine: () => PolicyEngine;
-  readonly clock: Pick<Clock, "now">;
+  readonly point: DecisionPoint;
 }
 
 const InfoSchema = z.strictObject({
@@ -23,7 +21,7 @@ const InfoSchema = z.strictObject({
   killSwitch: z.boolean(),
 });
 
-export function policyServer({ engine, clock }: PolicyServerOptions): ToolServerSpec {
+export function policyServer({ point }: PolicyServerOptions): ToolServerSpec {
   return {
     name: "policy",
     version: "1",
@@ -33,7 +31,7 @@ export function policyServer({ engine, clock }: PolicyServerOptions): ToolServer
         description: "The verdict on one proposed action: auto_execute, auto_reject or escalate.",
         input: EvaluateInputSchema,
         output: DecisionSchema,
-        handle: (input) => decide(engine(), input, { at: clock.now() }),
+        handle: (input, { traceparent }) => point.decide(input, { by: "reviewer", traceparent }),
       }),
       readTool({
         name: "policy_info",
@@ -41,7 +39,7 @@ export function policyServer({ engine, clock }: PolicyServerOptions): ToolServer
         input: z.strictObject({}),
         output: InfoSchema,
         handle: async () => {
-          const { revision, parameters } = engine();
+          const { revision, parameters } = point.engine();
           const { mode, killSwitch } = parameters.spec;
           return {
             revision,

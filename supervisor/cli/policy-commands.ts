@@ -5,7 +5,29 @@
 import type { Command } from "commander";
 import { examples, onData } from "./command.ts";
 import { openSession, type DataOptions, type Io } from "./io.ts";
+import type { ReplayOptions } from "./policy-replay.ts";
 import type { SetOptions } from "./parameters.ts";
+
+export function addPolicy(program: Command, io: Io): void {
+  const commands = program.command("policy").description("what the policy decided, and would");
+  commands
+    .command("replay")
+    .description("decide a decision log again, offline, and show every verdict that would change")
+    .requiredOption("--from <log>", "a decision log: a file, a folder of them, or a data directory")
+    .option("--policy <dir>", "the policy to try: a folder like policies/, or a bundle")
+    .option("--parameters <file>", "the parameters to try (default: those of each decision)")
+    .option("--json", "one JSON value a line")
+    .addHelpText(
+      "after",
+      examples(
+        "policy replay --from ./watchfloor-data --policy ../pull-request/policies",
+        "policy replay --from decisions.00000001.jsonl --parameters stricter.yaml --json",
+      ),
+    )
+    .action(async (options: ReplayOptions) => {
+      await (await import("./policy-replay.ts")).replayPolicy(io, options);
+    });
+}
 
 export function addParameters(program: Command, io: Io): void {
   const commands = program

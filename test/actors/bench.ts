@@ -16,6 +16,7 @@ import { clusterReadServer } from "../../actors/tools/cluster-read.ts";
 import { historyServer } from "../../actors/tools/history.ts";
 import { policyServer } from "../../actors/tools/policy.ts";
 import { defaultParametersPath } from "../../policies/bundle.ts";
+import { createDecisionPoint, type DecisionPoint } from "../../policies/decision-point.ts";
 import { adjustParameters, loadParameters } from "../../policies/parameters.ts";
 import { loadWasmEngine, type WasmEngine } from "../../policies/wasm-engine.ts";
 import type { EstateInventory } from "../../transports/kubernetes/estate.ts";
@@ -79,7 +80,9 @@ export function questionOf(action: Action, more: Partial<ReviewQuestion> = {}): 
       agentsDisagree: false,
       budgetSpent: false,
       evidenceMissing: false,
+      modelChanged: false,
     },
+    policyRevision: null,
     approval: null,
     ...more,
   };
@@ -127,7 +130,7 @@ export interface Bench {
   readonly policy: ToolCaller;
   readonly history: ToolCaller;
   readonly clock: { now(): number; at: number };
-  engine: () => WasmEngine;
+  readonly decisions: DecisionPoint;
   /** From now on the engine in force has the kill switch on. */
   killSwitch(): Promise<void>;
   close(): Promise<void>;
@@ -145,12 +148,18 @@ export async function openBench(store: Pick<StateStore, "list"> = casesStore([])
   let inForce = await (loaded ??= enforcing());
   const clock = { at: NOON, now: () => clock.at };
   const engine = () => inForce;
+  const log = { write: async () => {} };
+  const decisions = createDecisionPoint({
+    engine,
+    log,
+    clock: { now: clock.now, steady: () => 0 },
+  });
   const cluster = await openSimulatedCluster({ path: null, clock, inventory: INVENTORY });
   const [clusterRead, clusterAct, policy, history] = await Promise.all(
     [
       clusterReadServer(cluster),
       clusterActServer(cluster),
-      policyServer({ engine, clock }),
+      policyServer({ point: decisions }),
       historyServer(store),
     ].map(connectInProcess),
   );
@@ -162,7 +171,7 @@ export async function openBench(store: Pick<StateStore, "list"> = casesStore([])
     policy,
     history,
     clock,
-    engine,
+    decisions,
     killSwitch: async () => {
       inForce = await inForce.withParameters(
         adjustParameters(inForce.parameters, { killSwitch: true }),

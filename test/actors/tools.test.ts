@@ -120,7 +120,7 @@ describe("actors: tool servers and who calls them", () => {
 
   it("says which policy is in force", async () => {
     const info = await bench.policy.call("policy_info", {}, options);
-    const { revision } = bench.engine();
+    const { revision } = bench.decisions.engine();
     assert.deepEqual(
       [info["revision"], info["mode"], info["killSwitch"]],
       [revision, "enforce", false],

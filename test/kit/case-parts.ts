@@ -132,7 +132,9 @@ export function question(action: Action = ISOLATE): ReviewQuestion {
       agentsDisagree: false,
       budgetSpent: false,
       evidenceMissing: false,
+      modelChanged: false,
     },
+    policyRevision: null,
     approval: null,
   };
 }

@@ -6,12 +6,29 @@ import assert from "node:assert/strict";
 import type { EvaluateInput } from "../../machines/calls.ts";
 import type { Receipt, Review } from "../../machines/vocabulary.ts";
 import { authoriseEffect, authoriseRevert, type AllowedEffect } from "../../policies/effect.ts";
+import type { LoggedDecision } from "../../policies/decision-point.ts";
 import { decide } from "../../policies/engine.ts";
 import { adjustParameters } from "../../policies/parameters.ts";
 import { loadWasmEngine, type WasmEngine } from "../../policies/wasm-engine.ts";
-import { action, ask, askToClose, AT, ENFORCING, POD, reviewed, SHIPPED } from "./fixtures.ts";
+import {
+  action,
+  ask,
+  askToClose,
+  AT,
+  NOW,
+  pointOf,
+  ENFORCING,
+  POD,
+  reviewed,
+  SHIPPED,
+} from "./fixtures.ts";
 
-const TERMS = { at: AT + 5000, idempotencyKey: "remediator/c-1:0", deadline: AT + 60_000 };
+const TERMS = {
+  at: AT + 5000,
+  idempotencyKey: "remediator/c-1:0",
+  deadline: AT + 60_000,
+  traceparent: null,
+};
 
 describe("policies: the allowed effect", () => {
   let engine: WasmEngine;
@@ -23,7 +40,7 @@ describe("policies: the allowed effect", () => {
   });
 
   function mint(input: EvaluateInput = ask(), of: Review = review, by: WasmEngine = engine) {
-    return authoriseEffect(by, input, of, TERMS);
+    return authoriseEffect(pointOf(by, [], TERMS.at), input, of, TERMS);
   }
 
   it("is minted for what was reviewed and is still allowed, by a decision of its own", async () => {
@@ -50,7 +67,7 @@ describe("policies: the allowed effect", () => {
     const stopped = await engine.withParameters(adjustParameters(ENFORCING, { killSwitch: true }));
     await assert.rejects(mint(ask(), review, stopped), {
       code: "policy_denied",
-      fields: { verdict: "escalate" },
+      fields: { verdict: "escalate: kill_switch_on" },
     });
     await assert.rejects(mint(ask({ target: { criticality: "high" } })), { code: "policy_denied" });
   });
@@ -82,16 +99,20 @@ describe("policies: the allowed effect", () => {
 
   it("is refused at its deadline", async () => {
     const late = { ...TERMS, at: TERMS.deadline };
-    await assert.rejects(authoriseEffect(engine, ask(), review, late), { code: "deadline_passed" });
+    await assert.rejects(authoriseEffect(pointOf(engine), ask(), review, late), {
+      code: "deadline_passed",
+    });
   });
 
   it("cannot be written down by hand", () => {
     const { actionDigest, decision } = review;
+    // @ts-expect-error without the symbol of its file it is no LoggedDecision
+    const logged: LoggedDecision = decision;
     // @ts-expect-error without the symbol of its file it is no AllowedEffect
     const forged: AllowedEffect = {
       action: review.action,
       actionDigest,
-      decision,
+      decision: logged,
       versionExpected: "7",
       idempotencyKey: "k",
       deadline: 0,
@@ -122,7 +143,7 @@ describe("policies: the allowed undoing", () => {
   });
 
   it("is minted by command with a decision of the policy in force", async () => {
-    const decision = await decide(engine, UNDO, { at: AT });
+    const decision = await decide(engine, UNDO, NOW);
     const revert = authoriseRevert(engine, { receipt, decision, because: "command" }, TERMS);
     assert.equal(revert.decisionId, decision.decisionId);
   });
@@ -133,7 +154,7 @@ describe("policies: the allowed undoing", () => {
   });
 
   it("is refused by command without a decision, or with one of an earlier policy", async () => {
-    const decision = await decide(engine, UNDO, { at: AT });
+    const decision = await decide(engine, UNDO, NOW);
     const observing = await engine.withParameters(SHIPPED);
     for (const [by, given] of [
       [engine, null],

@@ -11,15 +11,21 @@ import { fileURLToPath } from "node:url";
 import type { EvaluateInput } from "../../machines/calls.ts";
 import { WatchfloorError } from "../../machines/errors.ts";
 import { loadBundle } from "../../policies/bundle.ts";
-import { decide, type PolicyEngine } from "../../policies/engine.ts";
+import { decide, policyInput, type PolicyEngine } from "../../policies/engine.ts";
 import { adjustParameters } from "../../policies/parameters.ts";
 import { HOST_BUILTINS, loadWasmEngine, type WasmEngine } from "../../policies/wasm-engine.ts";
-import { ask, AT, ENFORCING, SHIPPED } from "./fixtures.ts";
+import { ask, AT, NOW, ENFORCING, SHIPPED } from "./fixtures.ts";
 
 const BUNDLE = fileURLToPath(new URL("../../policies/bundle", import.meta.url));
 
 function failing(review: PolicyEngine["review"]): PolicyEngine {
-  return { revision: "r", parameters: SHIPPED, review, approve: () => Promise.reject(new Error()) };
+  return {
+    revision: "r",
+    bundleRevision: "b",
+    parameters: SHIPPED,
+    review,
+    approve: () => Promise.reject(new Error()),
+  };
 }
 
 const isUnusable = (error: unknown) =>
@@ -42,7 +48,7 @@ describe("policies: a policy that fails", () => {
       failing(() => Promise.reject("a string, as the wasm runtime throws")),
     ];
     for (const one of engines) {
-      const decision = await decide(one, ask(), { at: AT });
+      const decision = await decide(one, ask(), NOW);
       assert.equal(decision.verdict, "escalate");
       assert.deepEqual(decision.reasons, ["policy_failed"]);
     }
@@ -52,26 +58,22 @@ describe("policies: a policy that fails", () => {
     const cyclic: Record<string, unknown> = {};
     cyclic["question"] = cyclic;
     for (const input of [null, undefined, 7, "x", [], {}, cyclic, { question: 10n }]) {
-      const decision = await decide(engine, input as unknown as EvaluateInput, { at: AT });
+      const decision = await decide(engine, input as unknown as EvaluateInput, NOW);
       assert.equal(decision.verdict, "escalate");
       assert.deepEqual(decision.reasons, ["invalid_input"]);
     }
-    const { ruleIds } = await decide(
-      engine,
-      { ...ask(), actionDigest: "f".repeat(64) },
-      { at: AT },
-    );
+    const { ruleIds } = await decide(engine, { ...ask(), actionDigest: "f".repeat(64) }, NOW);
     assert.deepEqual(ruleIds, ["input.actionDigest"]);
   });
 
   it("escalates at an impossible time", async () => {
     for (const at of [Number.NaN, -1, 0.5, Number.POSITIVE_INFINITY]) {
-      assert.equal((await decide(engine, ask(), { at })).verdict, "escalate");
+      assert.equal((await decide(engine, ask(), { ...NOW, at })).verdict, "escalate");
     }
   });
 
   it("rejects with the code of what went wrong", async () => {
-    const input = { ...ask(), at: "now" as unknown as number };
+    const input = policyInput(engine, ask(), { ...NOW, at: "now" as unknown as number });
     await assert.rejects(engine.review(input), {
       code: "policy_invalid_input",
       fields: { field: "at" },
@@ -88,9 +90,9 @@ describe("policies: the engine", () => {
 
   it("gives one question at one time one decision id", async () => {
     const [one, same, later] = [
-      await decide(engine, ask(), { at: AT }),
-      await decide(engine, ask(), { at: AT }),
-      await decide(engine, ask(), { at: AT + 1 }),
+      await decide(engine, ask(), NOW),
+      await decide(engine, ask(), NOW),
+      await decide(engine, ask(), { ...NOW, at: AT + 1 }),
     ];
     assert.deepEqual(one, same);
     assert.notEqual(one.decisionId, later.decisionId);
@@ -100,21 +102,21 @@ describe("policies: the engine", () => {
 
   it("leaves the serving engine as it was when parameters change", async () => {
     const stopped = await engine.withParameters(adjustParameters(ENFORCING, { killSwitch: true }));
-    assert.equal((await decide(stopped, ask(), { at: AT })).verdict, "escalate");
-    assert.equal((await decide(engine, ask(), { at: AT })).verdict, "auto_execute");
+    assert.equal((await decide(stopped, ask(), NOW)).verdict, "escalate");
+    assert.equal((await decide(engine, ask(), NOW)).verdict, "auto_execute");
     assert.notEqual(stopped.revision, engine.revision);
   });
 
   it("carries nothing over from one question to the next", async () => {
-    const before = await decide(engine, ask(), { at: AT });
+    const before = await decide(engine, ask(), NOW);
     for (let n = 0; n < 200; n += 1) {
       await decide(
         engine,
         ask({ question: { confidence: 0 }, target: { diff: ["x".repeat(n)] } }),
-        { at: AT },
+        NOW,
       );
     }
-    assert.deepEqual(await decide(engine, ask(), { at: AT }), before);
+    assert.deepEqual(await decide(engine, ask(), NOW), before);
   });
 
   it("knows which built-ins opa-wasm lends", () => {

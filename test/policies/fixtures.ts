@@ -13,10 +13,14 @@ import type {
   TargetState,
 } from "../../machines/vocabulary.ts";
 import { defaultParametersPath } from "../../policies/bundle.ts";
+import type { DecisionEntry } from "../../policies/decision-log.ts";
+import { createDecisionPoint, type DecisionPoint } from "../../policies/decision-point.ts";
 import { decide, type PolicyEngine } from "../../policies/engine.ts";
 import { adjustParameters, loadParameters } from "../../policies/parameters.ts";
 
 export const AT = 1_700_000_000_000;
+/** Nothing was performed lately. */
+export const NOW = { at: AT, recentEffects: 0 };
 
 export const SHIPPED = loadParameters(defaultParametersPath());
 /** As shipped, but enforcing: so that `auto_execute` means what it says. */
@@ -67,7 +71,9 @@ const QUESTION: ReviewQuestion = {
     agentsDisagree: false,
     budgetSpent: false,
     evidenceMissing: false,
+    modelChanged: false,
   },
+  policyRevision: null,
   approval: null,
 };
 
@@ -132,8 +138,21 @@ export function askToClose(change: Change = {}): EvaluateInput {
   });
 }
 
+/** A point of decision over one engine; what it logs is kept. */
+export function pointOf(
+  engine: PolicyEngine | (() => PolicyEngine),
+  entries: DecisionEntry[] = [],
+  at = AT,
+): DecisionPoint {
+  return createDecisionPoint({
+    engine: typeof engine === "function" ? engine : () => engine,
+    log: { write: async (entry) => void entries.push(entry) },
+    clock: { now: () => at, steady: () => 0 },
+  });
+}
+
 export async function reviewed(engine: PolicyEngine, input: EvaluateInput): Promise<Review> {
-  const decision = await decide(engine, input, { at: AT });
+  const decision = await decide(engine, input, NOW);
   const { actionDigest: digest, target, question } = input;
   return {
     action: question.action,

@@ -19,7 +19,7 @@ import {
 import { adjustParameters } from "../../policies/parameters.ts";
 import { ServingPolicy } from "../../policies/serving.ts";
 import { loadWasmEngine } from "../../policies/wasm-engine.ts";
-import { ask, AT, ENFORCING, reviewed, SHIPPED } from "./fixtures.ts";
+import { ask, AT, NOW, pointOf, ENFORCING, reviewed, SHIPPED } from "./fixtures.ts";
 
 const ANA = { user: "ana", uid: 1000, as: null };
 const CAUSE = { who: ANA, why: "SEC-142", at: AT };
@@ -214,11 +214,19 @@ describe("policies: parameters that change under a decision", () => {
     const review = await reviewed(serving.engine(), ask());
     assert.equal(review.decision.verdict, "auto_execute");
     await live.set([{ path: "confidenceFloor.contain", value: 0.99 }], CAUSE);
-    const terms = { at: AT, idempotencyKey: "k", deadline: AT + 1 };
-    await assert.rejects(authoriseEffect(serving.engine(), ask(), review, terms), {
-      code: "policy_denied",
-      fields: { verdict: "escalate" },
-    });
+    const terms = { at: AT, idempotencyKey: "k", deadline: AT + 1, traceparent: null };
+    await assert.rejects(
+      authoriseEffect(
+        pointOf(() => serving.engine()),
+        ask(),
+        review,
+        terms,
+      ),
+      {
+        code: "policy_denied",
+        fields: { verdict: "escalate: confidence_below_floor" },
+      },
+    );
   });
 
   it("are one set or the other for each decision, never a mixture, and lose none", async () => {
@@ -232,9 +240,11 @@ describe("policies: parameters that change under a decision", () => {
         CAUSE,
       );
       for (let m = 0; m < 20; m += 1) {
-        const { policyRevision, parametersUsed, verdict } = await decide(serving.engine(), ask(), {
-          at: AT,
-        });
+        const { policyRevision, parametersUsed, verdict } = await decide(
+          serving.engine(),
+          ask(),
+          NOW,
+        );
         assert.equal(verdict, "auto_execute");
         const floor = parametersUsed["confidenceFloor"] as number;
         assert.equal(revisions.get(policyRevision) ?? floor, floor);

@@ -14,7 +14,17 @@ import { loadBundle } from "../../policies/bundle.ts";
 import { decide, type PolicyEngine } from "../../policies/engine.ts";
 import { policyData } from "../../policies/parameters.ts";
 import { loadWasmEngine } from "../../policies/wasm-engine.ts";
-import { action, ask, askToClose, AT, ENFORCING, POD, WORKLOAD, type Change } from "./fixtures.ts";
+import {
+  action,
+  ask,
+  askToClose,
+  AT,
+  NOW,
+  ENFORCING,
+  POD,
+  WORKLOAD,
+  type Change,
+} from "./fixtures.ts";
 
 type Path = readonly string[];
 
@@ -84,7 +94,10 @@ describe("policies: input that is not what it should be", function () {
 
   /** The Rego alone, as it is behind the schema. */
   function judgeBare(input: object): Verdict {
-    const results = bare.evaluate({ ...input, at: AT }, "watchfloor/review/result") as {
+    const results = bare.evaluate(
+      { ...input, ...NOW, policyRevision: "r" },
+      "watchfloor/review/result",
+    ) as {
       readonly result: { readonly verdict: Verdict };
     }[];
     return results[0]?.result.verdict ?? "escalate";
@@ -92,7 +105,7 @@ describe("policies: input that is not what it should be", function () {
 
   it("starts from questions that are executed", async () => {
     for (const base of BASES) {
-      assert.equal((await decide(engine, base, { at: AT })).verdict, "auto_execute");
+      assert.equal((await decide(engine, base, NOW)).verdict, "auto_execute");
       assert.equal(judgeBare(base), "auto_execute");
     }
   });
@@ -103,7 +116,7 @@ describe("policies: input that is not what it should be", function () {
         const name = path.join(".");
         const mutant = mutated(base, path, undefined);
         if (!/labels\./.test(name)) {
-          assert.equal((await decide(engine, mutant, { at: AT })).verdict, "escalate", name);
+          assert.equal((await decide(engine, mutant, NOW)).verdict, "escalate", name);
         }
         if (!UNREAD.test(name)) assert.notEqual(judgeBare(mutant), "auto_execute", name);
       }
@@ -117,7 +130,7 @@ describe("policies: input that is not what it should be", function () {
       fc.pre(value !== null || !NULLABLE.test(name));
       fc.pre(at(base, path) !== null || typeof value !== "string");
       const mutant = mutated(base, path, value);
-      assert.notEqual((await decide(engine, mutant, { at: AT })).verdict, "auto_execute", name);
+      assert.notEqual((await decide(engine, mutant, NOW)).verdict, "auto_execute", name);
       if (!UNREAD.test(name)) assert.notEqual(judgeBare(mutant), "auto_execute", name);
     });
     await fc.assert(property, { numRuns: 600 });
@@ -142,7 +155,7 @@ describe("policies: input that is not what it should be", function () {
       async (name, value) => {
         const base = name === "question.events" ? askToClose() : ask();
         const mutant = mutated(base, name.split("."), value);
-        assert.notEqual((await decide(engine, mutant, { at: AT })).verdict, "auto_execute", name);
+        assert.notEqual((await decide(engine, mutant, NOW)).verdict, "auto_execute", name);
       },
     );
     await fc.assert(property);
@@ -164,14 +177,14 @@ describe("policies: input that is not what it should be", function () {
       }),
     );
     for (const mutant of mutants) {
-      assert.notEqual((await decide(engine, mutant, { at: AT })).verdict, "auto_execute");
+      assert.notEqual((await decide(engine, mutant, NOW)).verdict, "auto_execute");
     }
   });
 
   it("executes exactly what a plain reading of the rules allows", async () => {
     const property = fc.asyncProperty(change, async (made) => {
       const input = ask(made);
-      const { verdict } = await decide(engine, input, { at: AT });
+      const { verdict } = await decide(engine, input, NOW);
       assert.equal(verdict === "auto_execute", mayExecute(input), JSON.stringify(made));
     });
     await fc.assert(property, { numRuns: 600 });

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { decide } from "../../policies/engine.ts";
 import { loadWasmEngine, type WasmEngine } from "../../policies/wasm-engine.ts";
 import { APPROVED_ROWS } from "./approved-rows.ts";
-import { ask, AT, ENFORCING } from "./fixtures.ts";
+import { ask, NOW, ENFORCING } from "./fixtures.ts";
 import { REVIEW_ROWS } from "./review-rows.ts";
 
 describe("policies: the verdict", () => {
@@ -21,7 +21,7 @@ describe("policies: the verdict", () => {
       const { parameters } = row;
       const engine =
         parameters === undefined ? enforcing : await enforcing.withParameters(parameters);
-      const decision = await decide(engine, row.input, { at: AT });
+      const decision = await decide(engine, row.input, NOW);
       const { verdict, reasons, ruleIds, obligations } = decision;
       assert.deepEqual(
         { verdict, reasons, ruleIds, obligations },
@@ -36,7 +36,7 @@ describe("policies: the verdict", () => {
   }
 
   it("says which parameters it weighed", async () => {
-    const { parametersUsed } = await decide(enforcing, ask(), { at: AT });
+    const { parametersUsed } = await decide(enforcing, ask(), NOW);
     assert.equal(parametersUsed["confidenceFloor"], 0.8);
     assert.equal(parametersUsed["mode"], "enforce");
     assert.deepEqual(parametersUsed["blastRadius"], ENFORCING.spec.blastRadius.contain);

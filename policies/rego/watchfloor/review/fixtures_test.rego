@@ -34,6 +34,8 @@ base_parameters := {
 		"platformNamespaces": ["falco"],
 	},
 	"close": {"eventsMax": 50, "pValueMin": 0.0002},
+	"rateLimits": by_class({"perHourMax": 5}),
+	"revision": "p1",
 	"undoAfterMs": {"contain": 60000},
 	"approval": {"validMs": 60000, "people": by_class(["*"]), "peopleNeeded": by_class(1)},
 }
@@ -44,6 +46,7 @@ no_flags := {
 	"agentsDisagree": false,
 	"budgetSpent": false,
 	"evidenceMissing": false,
+	"modelChanged": false,
 }
 
 base_input := {
@@ -70,6 +73,7 @@ base_input := {
 		"techniques": ["T1059"],
 		"confidence": 0.9,
 		"flags": no_flags,
+		"policyRevision": "r1",
 		"approval": null,
 	},
 	"actionDigest": "d1",
@@ -83,6 +87,8 @@ base_input := {
 		"diff": [],
 	},
 	"at": 100000,
+	"policyRevision": "r1",
+	"recentEffects": 0,
 }
 
 base_close := changed({

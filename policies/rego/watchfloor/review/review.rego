@@ -112,7 +112,9 @@ parameters_used := {
 	"killSwitch": parameters.killSwitch,
 	"class": class,
 	"autoAllowed": parameters.autoAllowed[class],
+	"revision": parameters.revision,
 	"confidenceFloor": parameters.confidenceFloor[class],
+	"rateLimit": parameters.rateLimits[class],
 	"blastRadius": parameters.blastRadius[class],
 	"criticalityAuto": parameters.assets.criticalityAuto,
 	"close": parameters.close,
@@ -174,7 +176,10 @@ covered_by_approval := {
 	"no_budget_spent",
 	"no_evidence_missing",
 	"no_injection_suspected",
+	"no_model_changed",
 	"no_schema_repaired",
+	"policy_unchanged",
+	"rate_limit",
 }
 
 # Whoever commands an undo answers for its doubts, but cannot allow what no parameter allows by name:
@@ -225,8 +230,11 @@ checks := {
 	"no_budget_spent": "budget_spent",
 	"no_evidence_missing": "evidence_missing",
 	"no_injection_suspected": "injection_suspected",
+	"no_model_changed": "model_changed",
 	"no_schema_repaired": "schema_repaired",
 	"platform": "platform_part",
+	"policy_unchanged": "policy_changed",
+	"rate_limit": "rate_limit_reached",
 	"target_known": "target_unknown",
 	"target_of_entity": "target_not_proven",
 }
@@ -323,9 +331,18 @@ holds contains "no_evidence_missing" if input.question.flags.evidenceMissing == 
 
 holds contains "no_injection_suspected" if input.question.flags.injectionSuspected == false
 
+holds contains "no_model_changed" if input.question.flags.modelChanged == false
+
 holds contains "no_schema_repaired" if input.question.flags.schemaRepaired == false
 
 holds contains "platform" if count(namespaces & platform_namespaces) == 0
+
+# What was decided under one policy is not carried out under another without a person.
+holds contains "policy_unchanged" if is_null(input.question.policyRevision)
+
+holds contains "policy_unchanged" if input.question.policyRevision == input.policyRevision
+
+holds contains "rate_limit" if input.recentEffects < parameters.rateLimits[class].perHourMax
 
 holds contains "target_known" if action.target.kind == "case"
 

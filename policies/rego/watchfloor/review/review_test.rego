@@ -36,6 +36,9 @@ test_escalates_each_check_that_does_not_hold if {
 		[changed({"flags": {"agentsDisagree": true}}), "agents_disagree"],
 		[changed({"flags": {"budgetSpent": true}}), "budget_spent"],
 		[changed({"flags": {"evidenceMissing": true}}), "evidence_missing"],
+		[changed({"flags": {"modelChanged": true}}), "model_changed"],
+		[changed({"policyRevision": "r0"}), "policy_changed"],
+		[object.union(base_input, {"recentEffects": 5}), "rate_limit_reached"],
 		[changed(action_of("terminate", base_input.question.action.target)), "action_not_allowed_by_name"],
 		[with_target({"criticality": "high"}), "asset_critical_or_unknown"],
 		[with_target({"criticality": "unknown"}), "asset_critical_or_unknown"],
@@ -169,6 +172,10 @@ test_undoes_what_is_allowed_by_name if {
 	is(answer(changed({"action": unsaid})), "escalate", ["action_not_allowed_by_name"])
 }
 
+test_does_not_ask_about_the_policy_at_the_first_review if {
+	answer(changed({"policyRevision": null})).verdict == "auto_execute"
+}
+
 # Closing -----------------------------------------------------------------------------------------
 
 closing(question) := object.union(base_close, {"question": question})
@@ -228,7 +235,9 @@ doubtful(given) := changed({
 		"agentsDisagree": true,
 		"budgetSpent": true,
 		"evidenceMissing": true,
+		"modelChanged": true,
 	},
+	"policyRevision": "r0",
 	"approval": object.union(approval, given),
 })
 
@@ -300,13 +309,13 @@ test_escalates_without_or_with_wrong_parameters if {
 	is(answer_under(base_input, {"confidenceFloor": {"undo": "0"}}), "escalate", ["invalid_parameters"])
 	result := review.result with input as base_input with data.watchfloor.parameters as {}
 	is(result, "escalate", ["invalid_parameters"])
-	count(result.ruleIds) == 9
+	count(result.ruleIds) == 11
 }
 
 test_escalates_without_any_input if {
 	result := answer({})
 	is(result, "escalate", ["invalid_input"])
-	count(result.ruleIds) == 16
+	count(result.ruleIds) == 19
 }
 
 undefined(_) := result if {

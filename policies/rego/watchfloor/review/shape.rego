@@ -38,6 +38,7 @@ texts(xs) if {
 input_fields := {
 	"actionDigest",
 	"at",
+	"policyRevision",
 	"question.action.params",
 	"question.action.target",
 	"question.action.type",
@@ -49,8 +50,10 @@ input_fields := {
 	"question.flags",
 	"question.origin",
 	"question.pValue",
+	"question.policyRevision",
 	"question.priority",
 	"question.techniques",
+	"recentEffects",
 	"target",
 }
 
@@ -59,6 +62,8 @@ malformed := input_fields - well_formed
 well_formed contains "actionDigest" if text(input.actionDigest)
 
 well_formed contains "at" if whole(input.at)
+
+well_formed contains "policyRevision" if text(input.policyRevision)
 
 well_formed contains "question.action.params" if is_object(input.question.action.params)
 
@@ -118,12 +123,15 @@ well_formed contains "question.flags" if {
 	is_boolean(input.question.flags.budgetSpent)
 	is_boolean(input.question.flags.evidenceMissing)
 	is_boolean(input.question.flags.injectionSuspected)
+	is_boolean(input.question.flags.modelChanged)
 	is_boolean(input.question.flags.schemaRepaired)
 }
 
 well_formed contains "question.origin" if input.question.origin in {"live", "sample"}
 
 well_formed contains "question.pValue" if unit(input.question.pValue)
+
+well_formed contains "question.policyRevision" if text_or_null(input.question.policyRevision)
 
 well_formed contains "question.priority" if {
 	input.question.priority in {
@@ -139,6 +147,8 @@ well_formed contains "question.priority" if {
 }
 
 well_formed contains "question.techniques" if texts(input.question.techniques)
+
+well_formed contains "recentEffects" if whole(input.recentEffects)
 
 well_formed contains "target" if is_null(input.target)
 
@@ -165,6 +175,8 @@ parameter_fields := {
 	"confidenceFloor",
 	"killSwitch",
 	"mode",
+	"rateLimits",
+	"revision",
 	"undoAfterMs",
 }
 
@@ -206,5 +218,11 @@ well_formed_parameters contains "confidenceFloor" if {
 well_formed_parameters contains "killSwitch" if is_boolean(parameters.killSwitch)
 
 well_formed_parameters contains "mode" if parameters.mode in {"observe", "recommend", "enforce"}
+
+well_formed_parameters contains "rateLimits" if {
+	every class in actions.class_names { whole(parameters.rateLimits[class].perHourMax) }
+}
+
+well_formed_parameters contains "revision" if text(parameters.revision)
 
 well_formed_parameters contains "undoAfterMs" if whole(parameters.undoAfterMs.contain)
