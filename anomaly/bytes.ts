@@ -174,6 +174,17 @@ export class ByteReader {
     return values;
   }
 
+  /** The cells that `sparse` wrote, or null where it wrote a table of none. */
+  cells(count: number): Float32Array | null {
+    if (this.view.getUint32(this.at, true) === 0) {
+      this.sparse(new Float32Array(0));
+      return null;
+    }
+    const cells = new Float32Array(count);
+    this.sparse(cells);
+    return cells;
+  }
+
   sparse(cells: Float32Array): void {
     if (this.u32() !== cells.length) throw this.broken("a table has another size");
     const used = this.u32s();

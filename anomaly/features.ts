@@ -53,7 +53,7 @@ export const FEATURES: readonly Feature[] = [
 ];
 export const COLUMNS = FEATURES.length;
 
-const FORMAT = { kind: "FEAT", version: 1 };
+const FORMAT = { kind: "FEAT", version: 2 };
 /** Names there may be: the weight of all the unseen, each as if sighted once. */
 const VOCABULARY = 64;
 /**

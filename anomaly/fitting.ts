@@ -34,7 +34,7 @@ export function fitRows(rows: Float32Array, options: ForestOptions): Fitted {
   const count = Math.floor(rows.length / COLUMNS);
   if (count < ROWS_MIN)
     throw new WatchfloorError("rows_too_few", { rows: count, needed: ROWS_MIN });
-  const { seed, trees = 100, sampleSize = 512 } = options;
+  const { seed = 0, trees = 100, sampleSize = 512 } = options;
   const grown = withBackground(rows, seededRandom(seed));
   // No tree may draw more than a part of the rows, or none would be left to judge a row unseen.
   const drawMax = Math.max(2, Math.floor(count * DRAWN_SHARE_MAX));

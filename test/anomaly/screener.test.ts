@@ -144,9 +144,9 @@ describe("anomaly: screener", () => {
       );
       const items = screen(createScreener({ model }), strangers);
       assert.ok(items.every((item) => item.facts!.learning));
-      assert.ok(items.filter((item) => item.forward).length <= 2);
+      assert.equal(items.filter((item) => item.forward).length, 0);
       const judged = screen(createScreener({ model, learningMs: 0 }), strangers);
-      assert.ok(judged.filter((item) => item.forward).length > 2);
+      assert.ok(judged.some((item) => item.forward));
     });
 
     it("is still reported for what attackers do", () => {
