@@ -2,7 +2,9 @@
  * The boundary of: journal and state store. Pure: a record gives the entries it leaves in the store.
  * The owner writes them behind the journal; a reading command applies the same to the tail.
  */
+import { entityPrefix } from "../actors/tools/history.ts";
 import type { ActorAddress, Json } from "../machines/protocol.ts";
+import type { CaseSummary } from "../machines/vocabulary.ts";
 import type { Put } from "../transports/ports.ts";
 import type { ActorRecord, JournalRecord } from "./record.ts";
 
@@ -10,6 +12,8 @@ const json = (value: unknown): Json => value as Json;
 const digits = (n: number, width: number): string => String(Math.trunc(n)).padStart(width, "0");
 
 export const historyKey = (caseId: string, n: number): string => `${caseId}/${digits(n, 8)}`;
+
+const memberKey = (caseId: string, digest: string): string => `${caseId}/${digest}`;
 
 /** @param before the actor's record that the index still speaks of. */
 export function project(shard: string, record: JournalRecord, before: ActorRecord | null): Put[] {
@@ -20,6 +24,15 @@ export function project(shard: string, record: JournalRecord, before: ActorRecor
         ...record.outcomes.flatMap((outcome): Put[] => [
           { table: "outcomes", key: outcome.digest, value: json(outcome) },
           { table: "traces", key: outcome.traceId, value: outcome.case ?? outcome.digest },
+          ...(outcome.case === null
+            ? []
+            : [
+                {
+                  table: "members",
+                  key: memberKey(outcome.case, outcome.digest),
+                  value: 1,
+                } as const,
+              ]),
         ]),
         ...(record.history
           ? [
@@ -30,9 +43,7 @@ export function project(shard: string, record: JournalRecord, before: ActorRecor
               } as const,
             ]
           : []),
-        ...(record.summary
-          ? [{ table: "cases", key: record.summary.case, value: json(record.summary) } as const]
-          : []),
+        ...(record.summary ? summaryPuts(record.summary, record.record.turns === 1) : []),
       ];
     case "failure":
       return actorPuts(shard, record.actor, record.record, before);
@@ -51,6 +62,17 @@ export function project(shard: string, record: JournalRecord, before: ActorRecor
     case "checkpoint":
       return [];
   }
+}
+
+/** An entity's cases are found by its digest: its name is an attacker's to choose, and of any length. */
+function summaryPuts(summary: CaseSummary, isNew: boolean): Put[] {
+  const { case: caseId, entity } = summary;
+  return [
+    { table: "cases", key: caseId, value: json(summary) },
+    ...(isNew
+      ? [{ table: "entities", key: `${entityPrefix(entity)}${caseId}`, value: 1 } as const]
+      : []),
+  ];
 }
 
 function actorPuts(

@@ -66,12 +66,13 @@ export class Reader {
 
   /** Outcomes of a case's events, in the order of their time at the gate. */
   async outcomes(caseId: string): Promise<EventOutcome[]> {
-    const found = await this.#all<EventOutcome>(
-      "outcomes",
-      "",
-      (outcome) => outcome.case === caseId,
-    );
-    return found.toSorted((a, b) => a.at - b.at || (a.digest < b.digest ? -1 : 1));
+    const overlay = await this.#overlay();
+    const members = await this.#entries("members", `${caseId}/`, overlay);
+    const digests = members.map(({ key }) => key.slice(caseId.length + 1));
+    const found = await Promise.all(digests.map((digest) => this.outcome(digest)));
+    return found
+      .filter((outcome) => outcome !== null)
+      .toSorted((a, b) => a.at - b.at || (a.digest < b.digest ? -1 : 1));
   }
 
   async deadLetters(): Promise<DeadLetter[]> {
@@ -138,22 +139,16 @@ export class Reader {
     return (await this.#get(table, key, overlay)) as T | null;
   }
 
-  async #all<T>(
-    table: Table,
-    prefix: string,
-    keep: (value: T) => boolean = () => true,
-  ): Promise<T[]> {
+  async #all<T>(table: Table, prefix: string): Promise<T[]> {
     const overlay = await this.#overlay();
-    const kept = new Map<string, T>();
-    for await (const { key, value } of this.#stored(table, prefix)) {
-      if (keep(value as T)) kept.set(key, value as T);
-    }
+    const kept = new Map<string, Json>();
+    for await (const { key, value } of this.#stored(table, prefix)) kept.set(key, value);
     for (const [key, value] of overlay.get(table) ?? []) {
       if (!key.startsWith(prefix)) continue;
       if (value === null) kept.delete(key);
-      else if (keep(value as T) && !isOlder(value, kept.get(key))) kept.set(key, value as T);
+      else if (!isOlder(value, kept.get(key))) kept.set(key, value);
     }
-    return [...kept].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+    return [...kept].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value as T);
   }
 
   async *#stored(table: Table, prefix: string): AsyncGenerator<{ key: string; value: Json }> {

@@ -63,7 +63,9 @@ export const TABLES = [
   "timers", // `kind.n/<due, 15 digits>/<actor>/<name>` -> {}
   "calls", // `kind.n/<actor>/<call id>` -> {}
   "cases", // case id -> summary
+  "entities", // `<digest of an entity>/<case>` -> 1
   "outcomes", // event digest -> outcome
+  "members", // `<case>/<event digest>` -> 1
   "history", // `<case>/<n, 8 digits>` -> chained entry
   "deadletters", // id -> dead letter
   "traces", // trace id -> case id or event digest

@@ -3,13 +3,13 @@
  * text, and no case of anyone else.
  */
 import { z } from "zod";
+import { sha256 } from "../../machines/digest.ts";
 import type { CaseSummary } from "../../machines/vocabulary.ts";
 import type { StateStore, ToolServerSpec } from "../../transports/ports.ts";
 import { readTool } from "./define.ts";
 
-const PAGE = 500;
-/** Summaries read for one answer, the bound of its cost; `complete` says whether it sufficed. */
-const CASES_READ_MAX = 20_000;
+/** Cases counted for one answer, the bound of its cost; `complete` says whether it sufficed. */
+const CASES_MAX = 1_000;
 
 const InputSchema = z.strictObject({
   entity: z.string().min(1).max(1_024),
@@ -34,7 +34,7 @@ const OutputSchema = z.strictObject({
 });
 export type PastCases = z.output<typeof OutputSchema>;
 
-export function historyServer(store: Pick<StateStore, "list">): ToolServerSpec {
+export function historyServer(store: Pick<StateStore, "list" | "getMany">): ToolServerSpec {
   return {
     name: "history",
     version: "1",
@@ -51,29 +51,22 @@ export function historyServer(store: Pick<StateStore, "list">): ToolServerSpec {
   };
 }
 
+/** What the keys of an entity's cases begin with in table `entities`. */
+export function entityPrefix(entity: string): string {
+  return `${sha256(entity)}/`;
+}
+
 async function pastCases(
-  store: Pick<StateStore, "list">,
+  store: Pick<StateStore, "list" | "getMany">,
   entity: string,
   except: string | null,
 ): Promise<PastCases> {
-  const found: CaseSummary[] = [];
-  let read = 0;
-  let after: string | undefined;
-  while (read < CASES_READ_MAX) {
-    const page = await store.list(
-      "cases",
-      "",
-      after === undefined ? { limit: PAGE } : { limit: PAGE, after },
-    );
-    for (const { value } of page) {
-      const summary = value as unknown as CaseSummary;
-      if (summary.entity === entity && summary.case !== except) found.push(summary);
-    }
-    read += page.length;
-    after = page.at(-1)?.key;
-    if (page.length < PAGE) return counted(found, true);
-  }
-  return counted(found, false);
+  const prefix = entityPrefix(entity);
+  const entries = await store.list("entities", prefix, { limit: CASES_MAX + 1 });
+  const ids = entries.map(({ key }) => key.slice(prefix.length)).filter((id) => id !== except);
+  const found = await store.getMany("cases", ids);
+  const summaries = (found as unknown as (CaseSummary | null)[]).filter((one) => one !== null);
+  return counted(summaries, entries.length <= CASES_MAX);
 }
 
 function counted(found: readonly CaseSummary[], complete: boolean): PastCases {

@@ -13,7 +13,7 @@ import type {
 import type { CallContext } from "../../actors/define.ts";
 import { clusterActServer } from "../../actors/tools/cluster-act.ts";
 import { clusterReadServer } from "../../actors/tools/cluster-read.ts";
-import { historyServer } from "../../actors/tools/history.ts";
+import { entityPrefix, historyServer } from "../../actors/tools/history.ts";
 import { policyServer } from "../../actors/tools/policy.ts";
 import { defaultParametersPath } from "../../policies/bundle.ts";
 import { createDecisionPoint, type DecisionPoint } from "../../policies/decision-point.ts";
@@ -22,7 +22,9 @@ import { loadWasmEngine, type WasmEngine } from "../../policies/wasm-engine.ts";
 import type { EstateInventory } from "../../transports/kubernetes/estate.ts";
 import { openSimulatedCluster } from "../../transports/kubernetes/simulated.ts";
 import { connectInProcess } from "../../transports/mcp/in-process.ts";
-import type { Cluster, StateStore, ToolCaller } from "../../transports/ports.ts";
+import { openMemory } from "../../transports/memory.ts";
+import type { Cluster, Put, StateStore, ToolCaller } from "../../transports/ports.ts";
+import { virtualClock } from "../kit/virtual-clock.ts";
 
 export const NOON = 1_790_000_000_000;
 export const CASE = "c-0123456789ab";
@@ -111,16 +113,19 @@ export function contextOf(more: Partial<CallContext> = {}): CallContext {
   };
 }
 
-/** Summaries in a table, as the runtime writes them. */
-export function casesStore(
+type CaseStore = Pick<StateStore, "list" | "getMany">;
+
+/** Summaries and the index of their entities, as the runtime writes them. */
+export async function casesStore(
   cases: readonly Pick<CaseSummary, "case" | "entity" | "verdict" | "state" | "openedAt">[],
-) {
-  const entries = cases
-    .map((summary) => ({ key: summary.case, value: summary as unknown as Json }))
-    .toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  const list: StateStore["list"] = async (_table, prefix, { limit = Infinity, after = "" } = {}) =>
-    entries.filter(({ key }) => key.startsWith(prefix) && key > after).slice(0, limit);
-  return { list };
+): Promise<CaseStore> {
+  const { store } = openMemory({ clock: virtualClock() });
+  const puts = cases.flatMap((summary): Put[] => [
+    { table: "cases", key: summary.case, value: summary as unknown as Json },
+    { table: "entities", key: `${entityPrefix(summary.entity)}${summary.case}`, value: 1 },
+  ]);
+  await store.write(puts);
+  return store;
 }
 
 export interface Bench {
@@ -144,7 +149,8 @@ async function enforcing(): Promise<WasmEngine> {
 /** Loaded once: an engine is fixed, and loading it costs more than a test. */
 let loaded: Promise<WasmEngine> | null = null;
 
-export async function openBench(store: Pick<StateStore, "list"> = casesStore([])): Promise<Bench> {
+export async function openBench(cases: CaseStore | null = null): Promise<Bench> {
+  const store = cases ?? (await casesStore([]));
   let inForce = await (loaded ??= enforcing());
   const clock = { at: NOON, now: () => clock.at };
   const engine = () => inForce;

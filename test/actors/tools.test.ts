@@ -66,7 +66,7 @@ describe("actors: tool servers and who calls them", () => {
   let bench: Bench;
   const options = callOptions(contextOf());
   before(async () => {
-    bench = await openBench(casesStore(PAST));
+    bench = await openBench(await casesStore(PAST));
   });
   after(() => bench.close());
 
@@ -137,7 +137,7 @@ describe("actors: tool servers and who calls them", () => {
     assert.deepEqual([decision["verdict"], decision["reasons"]], ["escalate", ["invalid_input"]]);
   });
 
-  it("counts an entity's earlier cases over all pages, without the one that asks", async () => {
+  it("counts an entity's earlier cases among all others, without the one that asks", async () => {
     const past = await bench.history.call(
       "past_cases",
       { entity: "ci/runner/runner", except: CASE },

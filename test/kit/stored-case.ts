@@ -196,6 +196,7 @@ export async function storeCase(transport: Transport): Promise<void> {
   const json = (value: unknown): Json => value as Json;
   await transport.store.write([
     { table: "cases", key: CASE, value: json(before) },
+    { table: "members", key: `${CASE}/${DIGEST}`, value: 1 },
     { table: "history", key: historyKey(CASE, 1), value: json(first) },
     { table: "outcomes", key: DIGEST, value: json(outcomeOf(DIGEST, CASE)) },
     { table: "outcomes", key: SCREENED, value: json(outcomeOf(SCREENED, null)) },
