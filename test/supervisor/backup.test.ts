@@ -33,6 +33,13 @@ describe("watchfloor backup", function () {
     const [said] = jsonLines<{ cases: number; waiting: number }>(stdout);
     await running.stop("SIGKILL");
     assert.equal(statSync(copy).mode & 0o777, 0o700);
+    const kept = ["cluster", "data.mdb", "decisions", "identity.key"];
+    assert.deepEqual(
+      readdirSync(copy)
+        .filter((name) => name !== "lock.mdb")
+        .toSorted(),
+      kept,
+    );
 
     const before = await cases(command.data);
     const restored = await cases(copy);

@@ -2,16 +2,15 @@
  * The boundary of: a data directory in use and a copy of it. Each database is copied from one
  * snapshot, beside whoever writes it; a copy that is cut off never has the name it was asked for.
  */
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { open } from "lmdb";
 import { checkAccess, prepareDirectory } from "./directory.ts";
 import { namedFailure, unusable } from "./failures.ts";
 
-/** Databases in a data directory, in the order of copying: what happened outside may be the newer one. */
-const DATABASES = [".", "cluster"];
 const DATA_FILE = "data.mdb";
-const FILES = ["identity.key"];
+/** What belongs to the process that runs, and hidden files. */
+const PASSING = /^(runner\.lock.*|lock\.mdb|auth|.*\.sock|\..*)$/;
 
 /**
  * Copies the data in `from` to the new directory `to`, made with mode 0700. `to` is then a data
@@ -24,10 +23,10 @@ export async function backupLocal(from: string, to: string): Promise<void> {
     checkAccess(from, true);
     if (existsSync(to)) throw unusable(to, "it exists already; name a directory that does not");
     mkdirSync(unfinished, { mode: 0o700 });
-    for (const name of DATABASES) await copyDatabase(join(from, name), join(unfinished, name));
-    for (const name of FILES.filter((file) => existsSync(join(from, file)))) {
-      copyFileSync(join(from, name), join(unfinished, name));
-    }
+    await copyDatabase(from, unfinished);
+    // After the database: an effect or a decision that it speaks of is then in the copy, too.
+    const others = readdirSync(from).filter((name) => name !== DATA_FILE && !PASSING.test(name));
+    for (const name of others) await copyOther(join(from, name), join(unfinished, name));
     renameSync(unfinished, to);
   } catch (error) {
     throw await namedFailure(to, error);
@@ -36,9 +35,13 @@ export async function backupLocal(from: string, to: string): Promise<void> {
   }
 }
 
+async function copyOther(from: string, to: string): Promise<void> {
+  if (!existsSync(join(from, DATA_FILE))) return cpSync(from, to, { recursive: true });
+  mkdirSync(to, { mode: 0o700 });
+  await copyDatabase(from, to);
+}
+
 async function copyDatabase(from: string, to: string): Promise<void> {
-  if (!existsSync(join(from, DATA_FILE))) return;
-  mkdirSync(to, { recursive: true, mode: 0o700 });
   const env = open({ path: from, readOnly: true, noSubdir: false });
   try {
     await env.backup(to, true);
