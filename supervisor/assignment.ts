@@ -4,8 +4,6 @@
  * allows; what has no place goes to the runner with room that its name scores highest for
  * (rendezvous), so that a runner that comes or goes moves no more than its own share.
  */
-import { createHash } from "node:crypto";
-
 export interface Candidate {
   readonly id: string;
   /** Relative share of the shards; 0 takes none. */
@@ -78,6 +76,13 @@ function shares(shards: readonly Placed[], able: readonly Candidate[]): Map<stri
   return new Map(ranked.map(({ id, whole }, rank) => [id, whole + (rank < left ? 1 : 0)]));
 }
 
+/** Of shard and runner together; FNV-1a, mixed, since names differ in their last letters. */
 function score(shard: string, runner: string): number {
-  return createHash("sha256").update(`${shard}|${runner}`).digest().readUIntBE(0, 6);
+  const name = `${shard}|${runner}`;
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < name.length; at++)
+    hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193) >>> 0;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -27,6 +27,8 @@ export const LIMITS = {
   /** Actors a shard keeps in memory while they are idle. */
   residentsMax: 2_000,
   drainMs: 10_000,
+  /** The wall clock is looked at this often while a timer is armed. */
+  timerLookMs: 30_000,
   /** A runner that was not heard for this long has lost its shards, by its own clock and by others'. */
   leaseMs: 3_000,
   leaseRenewMs: 1_000,

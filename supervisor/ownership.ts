@@ -112,7 +112,8 @@ export class Ownership {
     await this.#rounding;
     await this.#lease.retire().catch(() => {});
     await Promise.all(this.#moves);
-    await Promise.all([...this.#tenures.keys()].map((shard) => this.#leave(shard)));
+    // A title that cannot be given up is free as soon as its holder is not among the living.
+    await Promise.allSettled([...this.#tenures.keys()].map((shard) => this.#leave(shard)));
     await this.#lease.leave();
   }
 

@@ -103,6 +103,9 @@ async function readTail(host: RecoverHost, shard: string, last: Position): Promi
     const records = await readOnce(host, shard, last);
     const broken = breakIn(records, last);
     if (broken === null) return records;
+    // Whoever followed us may have trimmed our claim already.
+    if ((await host.transport.journal.last(shard)) > last)
+      throw new WatchfloorError("fenced", { shard });
     if (attempt >= READS_MAX) {
       const why = "its predecessor is missing";
       throw new WatchfloorError("record_unreadable", { shard, position: broken, why });

@@ -141,7 +141,7 @@ export class Runner {
     this.#shards.delete(id);
     this.#posting.clear(id);
     for (const sender of this.#shards.values()) {
-      for (const envelope of sender.state.unsettled.values())
+      for (const envelope of sender.unconfirmed())
         if (receiverOf(envelope) === id) this.#posting.post(id, envelope, sender);
     }
   }
@@ -155,7 +155,7 @@ export class Runner {
   }
 
   #sendAgain(shard: Shard): void {
-    for (const envelope of shard.state.unsettled.values()) this.#deliver(envelope, shard);
+    for (const envelope of shard.unconfirmed()) this.#deliver(envelope, shard);
   }
 
   // ---- State -----------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ export class Shard {
   #epoch: Position = 0;
   #waiting: ReadonlyMap<ActorAddress, ActorRecord> = new Map();
   #pumping: Promise<void> | null = null;
+  /** Applied in memory, and not in the journal yet. */
+  #uncommitted: readonly Packed[] = [];
   #phase: "opening" | "running" | "stopping" | "ended" = "opening";
 
   constructor(id: string, definition: ActorDefinition, host: ShardHost) {
@@ -203,6 +205,15 @@ export class Shard {
     this.#state.unsettled.delete(envelope.id);
   }
 
+  /** Envelopes of turns that are in the journal, as long as no receiver confirmed them, in order. */
+  unconfirmed(): Envelope[] {
+    const early = new Set<string>();
+    for (const { applied } of this.#uncommitted)
+      for (const record of applied?.records ?? [])
+        if ("outbox" in record) for (const { id } of record.outbox) early.add(id);
+    return [...this.#state.unsettled.values()].filter(({ id }) => !early.has(id));
+  }
+
   /** More may have been published, or the runner holds less again. */
   ring(): void {
     this.#inlet.ring();
@@ -277,7 +288,9 @@ export class Shard {
       if (this.ended) return;
       const pack = this.#phase === "stopping" ? [] : this.#applyTaken();
       this.#line.putBack();
+      this.#uncommitted = pack;
       await this.#append(pack);
+      this.#uncommitted = [];
       if (this.ended) return;
       this.#release(pack);
       this.#flusher.committed(pack.length);

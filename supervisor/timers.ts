@@ -4,6 +4,7 @@
  */
 import type { ActorAddress } from "../machines/protocol.ts";
 import type { Clock } from "../transports/ports.ts";
+import { LIMITS } from "./limits.ts";
 import type { ArmedTimer } from "./record.ts";
 
 interface Due {
@@ -61,9 +62,9 @@ export class Timers {
     this.#cancelClock = null;
     this.#armedFor = next;
     if (next === Infinity) return;
-    this.#cancelClock = this.#clock.after(Math.max(0, next - this.#clock.now()), () =>
-      this.#ring(),
-    );
+    // Looked at again now and then: a clock that was wrong and is set right must not make it late.
+    const delayMs = Math.min(Math.max(0, next - this.#clock.now()), LIMITS.timerLookMs);
+    this.#cancelClock = this.#clock.after(delayMs, () => this.#ring());
   }
 
   #ring(): void {

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import type { Json } from "../../machines/protocol.ts";
 import { LIMITS } from "../../supervisor/limits.ts";
+import { shardOf } from "../../supervisor/placement.ts";
+import type { MemoryOperation } from "../../transports/memory-gate.ts";
+import { openMemory } from "../../transports/memory.ts";
 import { Fleet } from "../kit/fleet.ts";
 
 const ask = { to: "detector/w" as const, job: "j1", timeoutMs: null };
@@ -145,5 +148,55 @@ describe("supervisor: ownership of shards", () => {
     await fleet.clock.advance(TAKE_OVER_MS + 5_000);
     assert.deepEqual(await fleet.counts(), { b: 3 });
     assert.deepEqual(b.alarms, ["data_newer"]);
+  });
+
+  it("gives up quietly when its successor has trimmed its claim already", async () => {
+    let hold: (() => void) | null = null;
+    let holding = true;
+    const before = ({ port, method, target }: MemoryOperation): Promise<void> => {
+      if (!holding || port !== "journal" || method !== "read" || target !== "detector.0")
+        return Promise.resolve();
+      return new Promise((resolve) => (hold = resolve));
+    };
+    const joining = fleet.join("a", { before });
+    while (hold === null) await new Promise((resolve) => setImmediate(resolve));
+    const { journal } = openMemory({ clock: fleet.clock, disk: fleet.disk });
+    const claim = JSON.stringify({ r: "claim", at: 0, format: 1, runner: "b" });
+    await journal.append("detector.0", await journal.last("detector.0"), [claim, claim]);
+    await journal.trim("detector.0", 3);
+    holding = false;
+    (hold as () => void)();
+    const a = await joining;
+    await fleet.clock.advance(5_000);
+    assert.deepEqual(a.alarms, []);
+    assert.deepEqual(await fleet.counts(), { a: 4 }, "it takes the free shard in its turn");
+  });
+
+  it("sends nothing of a turn that is not appended when its receiver moves", async () => {
+    let hold: (() => void) | null = null;
+    let holding = false;
+    const before = ({ method, target }: MemoryOperation): Promise<void> => {
+      if (!holding || method !== "append" || !target.startsWith("coordinator."))
+        return Promise.resolve();
+      return new Promise((resolve) => (hold = resolve));
+    };
+    const a = await fleet.join("a", { before });
+    holding = true;
+    await fleet.send("coordinator/c", "ask", ask);
+    await fleet.clock.advance(1_100);
+    assert.ok(hold !== null, "the append is on its way");
+    const receiver = shardOf("detector/w", 4);
+    const register = fleet.disk.registers.read(receiver.replace(".", "/shards/"));
+    fleet.disk.registers.write(
+      register!.key,
+      register!.revision,
+      JSON.stringify({ runner: "b", refusedBy: [] }),
+    );
+    await fleet.clock.advance(600);
+    assert.equal(await a.transport.mailbox.depth(receiver, 0), 0);
+    holding = false;
+    (hold as () => void)();
+    await fleet.clock.advance(600);
+    assert.equal(fleet.turnsOf("coordinator/c"), 2, "it goes on once it is appended");
   });
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "mocha";
 import type { Json } from "../../machines/protocol.ts";
+import { LIMITS } from "../../supervisor/limits.ts";
 import { shardOf } from "../../supervisor/placement.ts";
 import { Floor } from "../kit/floor.ts";
 
@@ -131,6 +132,23 @@ describe("supervisor: a crash", () => {
     assert.equal(calls, 2);
     await floor.settle(5_000);
     assert.equal(calls, 2, "once");
+  });
+
+  it("fires a timer that a wrong clock armed soon after the clock is set right", async () => {
+    let calls = 0;
+    const run = async (): Promise<Json> => {
+      if (++calls === 1) throw new Error("first try");
+      return calls;
+    };
+    const floor = new Floor({ work: { run } });
+    const rightNow = floor.clock.now.bind(floor.clock);
+    floor.clock.now = () => rightNow() - 3_600_000;
+    await floor.start();
+    await floor.send("coordinator/c", "ask", ask);
+    await floor.settle(10);
+    floor.clock.now = () => rightNow() + 3_600_000;
+    await floor.settle(LIMITS.timerLookMs);
+    assert.equal(calls, 2);
   });
 
   it("loses nothing at any operation of the transport, and applies nothing twice", async () => {
