@@ -20,6 +20,7 @@ import { notifierMachine, version as notifierVersion } from "../machines/notifie
 import { KINDS, type Kind } from "../machines/protocol.ts";
 import { remediatorMachine, version as remediatorVersion } from "../machines/remediator.machine.ts";
 import { reviewerMachine, version as reviewerVersion } from "../machines/reviewer.machine.ts";
+import { TRAINER_MIGRATIONS } from "../machines/trainer.labels.ts";
 import { trainerMachine, version as trainerVersion } from "../machines/trainer.machine.ts";
 import type { ActorDefinition, CallBinding, ToolBinding } from "./define.ts";
 import { ingestCompanion } from "./ingest/companion.ts";
@@ -82,6 +83,7 @@ function defined(team: Team, kind: Kind): ActorDefinition {
       companion: () => ingestCompanion(team.screener()),
     };
   }
+  if (kind === "trainer") return { ...definition, migrations: TRAINER_MIGRATIONS };
   if (kind === "coordinator") {
     const settings = { ...COORDINATOR_SETTINGS, ...team.coordinator };
     const views = { summary: coordinatorSummary, history: coordinatorHistory };

@@ -17,6 +17,13 @@ export class LearningWindows {
     this.windowMs = windowMs;
   }
 
+  /** The same windows where other workloads are known from the start. */
+  under(known: ReadonlySet<string>): LearningWindows {
+    const windows = new LearningWindows(known, this.windowMs);
+    for (const [workload, untilMs] of this.untilMs) windows.untilMs.set(workload, untilMs);
+    return windows;
+  }
+
   /** Whether the workload is learning at this time, and the window's end if this event starts it. */
   enter(
     workload: string,

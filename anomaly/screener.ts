@@ -19,6 +19,7 @@ import type { RuleGaps } from "./gaps.ts";
 import { injectionSuspected } from "./injection.ts";
 import { LearningWindows } from "./learning.ts";
 import type { Model } from "./model.ts";
+import { RecentRows } from "./recent.ts";
 import { cutOf, pValueOf } from "./threshold.ts";
 
 declare const scored: unique symbol;
@@ -50,9 +51,10 @@ export interface ScreenedItem {
 export type Screening = JsonObject & { readonly items: readonly ScreenedItem[] };
 
 export interface ScreenerOptions {
-  readonly model: Model;
-  /** Share of ordinary events that may be forwarded; default 0.001. */
-  readonly budget?: number;
+  /** A function is asked before each batch: another model serves from the next batch on, whole. */
+  readonly model: Model | (() => Model);
+  /** Share of ordinary events that may be forwarded; default 0.001. Asked as `model` is. */
+  readonly budget?: number | (() => number);
   /** Event time a new workload learns for; default 24 h, 0 for never. */
   readonly learningMs?: number;
   /** Events of this priority or a higher one are forwarded whatever they score; default critical. */
@@ -65,6 +67,8 @@ export interface Screener {
   /** One item for each envelope, in order. A known one, or a repeat in the batch, is a duplicate. */
   apply(envelopes: readonly Envelope[], known: readonly boolean[]): Screening;
   checkpoint(): Uint8Array;
+  /** Rows scored lately and not forwarded, one after another; forgotten at a restart. */
+  recentRows(): Float32Array;
   /** Gauges: fields that events of each rule lacked since start. */
   fieldGaps(): Readonly<Record<string, RuleGaps>>;
 }
@@ -82,44 +86,80 @@ const UNUSUAL_SHARE = 0.02;
 
 /** @throws `option_invalid` */
 export function createScreener(options: ScreenerOptions): Screener {
-  const { model, budget = 1e-3, learningMs = DAY_MS, priorityFloor = "critical" } = options;
-  if (!(budget > 0 && budget < 1)) {
-    throw new WatchfloorError("option_invalid", { option: "budget", rule: "must be in (0, 1)" });
-  }
+  const { learningMs = DAY_MS, priorityFloor = "critical" } = options;
+  const budget = asked(options.budget ?? 1e-3);
+  checkBudget(budget());
   if (!(Number.isFinite(learningMs) && learningMs >= 0)) {
     throw new WatchfloorError("option_invalid", {
       option: "learningMs",
       rule: "must be 0 or more",
     });
   }
-  let gate = new Gate(model, budget, learningMs, priorityFloor);
+  const settings = { model: asked(options.model), budget, learningMs, priorityFloor };
+  let gate = new Gate(settings);
   return {
     restore: (checkpoint) => {
-      const restored = new Gate(model, budget, learningMs, priorityFloor);
+      const restored = new Gate(settings);
       if (checkpoint !== null) restored.load(checkpoint);
       gate = restored;
     },
     apply: (envelopes, known) => gate.apply(envelopes, known),
     checkpoint: () => gate.save(),
+    recentRows: () => gate.recent.all(),
     fieldGaps: () => gate.extractor.fieldGaps(),
   };
 }
 
+function asked<T extends object | number>(value: T | (() => T)): () => T {
+  return typeof value === "function" ? (value as () => T) : () => value;
+}
+
+function checkBudget(budget: number): void {
+  if (budget > 0 && budget < 1) return;
+  throw new WatchfloorError("option_invalid", { option: "budget", rule: "must be in (0, 1)" });
+}
+
+interface GateSettings {
+  readonly model: () => Model;
+  readonly budget: () => number;
+  readonly learningMs: number;
+  readonly priorityFloor: Priority;
+}
+
 class Gate {
-  readonly extractor: FeatureExtractor;
-  private readonly model: Model;
-  private readonly windows: LearningWindows;
-  private readonly cuts: { readonly full: number; readonly familiar: number };
+  extractor: FeatureExtractor;
+  readonly recent = new RecentRows();
+  private readonly settings: GateSettings;
+  private model: Model;
+  private budget = 0;
+  private windows: LearningWindows;
+  private cuts = { full: 0, familiar: 0 };
   private readonly floor: number;
   private readonly row = new Float32Array(COLUMNS);
   private readonly familiar = new Float32Array(COLUMNS);
 
-  constructor(model: Model, budget: number, learningMs: number, floor: Priority) {
+  constructor(settings: GateSettings) {
+    this.settings = settings;
+    this.floor = PRIORITIES.indexOf(settings.priorityFloor);
+    this.model = settings.model();
+    this.extractor = begun(this.model);
+    this.windows = new LearningWindows(this.model.workloads, settings.learningMs);
+    this.consult();
+  }
+
+  /** What serves and what may be spent, as of now: once a batch, so that no event sees two of them. */
+  private consult(): void {
+    const model = this.settings.model();
+    const budget = this.settings.budget();
+    if (model === this.model && budget === this.budget) return;
+    const before = this.model;
     this.model = model;
-    this.extractor = new FeatureExtractor(model.seed);
-    this.extractor.load(model.memory);
-    this.windows = new LearningWindows(model.workloads, learningMs);
-    this.floor = PRIORITIES.indexOf(floor);
+    this.budget = budget;
+    // What was seen since stays known, unless the new model was taught in another memory.
+    if (model.seed !== before.seed || !sameBytes(model.memory, before.memory)) {
+      this.extractor = begun(model);
+      this.windows = this.windows.under(model.workloads);
+    }
     this.cuts = {
       full: cutOf(model.full.calibration, budget),
       familiar: cutOf(model.familiar.calibration, budget * RARE_BUDGETS),
@@ -127,6 +167,7 @@ class Gate {
   }
 
   apply(envelopes: readonly Envelope[], known: readonly boolean[]): Screening {
+    this.consult();
     const batch = new Set<string>();
     const items = envelopes.map((envelope, i) => {
       const { event, origin } = envelope.data as unknown as SourceEvent;
@@ -182,6 +223,7 @@ class Gate {
       traceId,
     };
     this.extractor.learn();
+    if (!forward) this.recent.offer(this.row, event, at);
     const until = window?.startedUntilMs ?? null;
     return {
       digest: facts.digest,
@@ -222,6 +264,17 @@ class Gate {
       .toSorted((a, b) => b.contribution - a.contribution)
       .slice(0, TOP_FEATURES);
   }
+}
+
+/** With the model's own memory, as it was when it was trained. */
+function begun({ seed, memory }: Model): FeatureExtractor {
+  const extractor = new FeatureExtractor(seed);
+  extractor.load(memory);
+  return extractor;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
 }
 
 function unscored(

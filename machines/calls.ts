@@ -220,19 +220,35 @@ export interface Label {
   readonly at: number;
 }
 
+/** `train`: fit now. */
+export interface TrainOrder {
+  /** Who and what for, in words. */
+  readonly why: string;
+}
+/** `forget`: what this person taught counts no more. */
+export interface ForgetOrder {
+  readonly user: string;
+}
+
 /** `fitCandidate` -> Candidate; `compareCandidate` -> Comparison; `promoteCandidate` -> Promotion */
 export interface FitInput {
   readonly labels: readonly Label[];
+  /** What asked for it, for the record. */
+  readonly why: string;
 }
 export interface CompareInput {
   readonly candidate: Candidate;
+  readonly labels: readonly Label[];
 }
 export interface PromoteInput {
   readonly candidate: Candidate;
   readonly comparison: Comparison;
+  readonly why: string;
 }
 export interface Candidate {
+  /** Its digest. */
   readonly model: string;
+  readonly version: number;
   readonly rows: number;
   readonly labels: number;
 }

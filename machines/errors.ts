@@ -201,6 +201,7 @@ export const ERRORS = {
     message: "all {rows} rows are equal: nothing can be isolated",
     retryable: false,
   },
+  model_unknown: { message: "there is no version {n} of the model", retryable: false },
   model_unreadable: { message: "the stored {what} cannot be used: {why}", retryable: false },
   // People and commands.
   case_unknown: { message: "no case, event or trace has the id {id}", retryable: false },

@@ -1,5 +1,6 @@
 /** The boundary of: what people taught, as the trainer keeps it. One label a case, the newest wins. */
 import type { Label } from "./calls.ts";
+import type { Json, JsonObject } from "./protocol.ts";
 
 const LABELS_MAX = 1_000;
 /** Digests over all labels together, and of one; bounds the record of a turn. */
@@ -21,3 +22,12 @@ export function withLabel(labels: readonly Label[], label: Label): readonly Labe
 export function weightOf(label: Label): number {
   return label.digests.length + LABEL_WEIGHT;
 }
+
+/** Version 1 did not know what asked for a run, nor whether something was taught since. */
+export const TRAINER_MIGRATIONS: Readonly<Record<number, (snapshot: Json) => Json>> = {
+  1: (snapshot) => {
+    const stored = snapshot as JsonObject;
+    const context = { ...(stored["context"] as JsonObject), taught: false, why: "" };
+    return { ...stored, context };
+  },
+};

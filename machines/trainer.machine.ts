@@ -1,6 +1,7 @@
 /**
- * The boundary of: the trainer. It keeps what people taught, fits a candidate every week or when
- * told to, compares it with the model that serves, and promotes it only if it is no worse.
+ * The boundary of: the trainer. It keeps what people taught, fits a candidate every week, after their
+ * verdicts or when told to, compares it with the model that serves, and promotes it only if it is no
+ * worse.
  */
 import { assign, setup } from "xstate";
 import type {
@@ -9,9 +10,11 @@ import type {
   CompareInput,
   Comparison,
   FitInput,
+  ForgetOrder,
   Label,
   PromoteInput,
   Promotion,
+  TrainOrder,
 } from "./calls.ts";
 import { declaredCall, hostActions } from "./host.ts";
 import type { ActorAddress, ActorInput, CallFailure, MachineEvent, Outgoing } from "./protocol.ts";
@@ -28,13 +31,19 @@ import {
 } from "./step.ts";
 import { withLabel } from "./trainer.labels.ts";
 
-export const version = 1;
+export const version = 2;
 
 const WEEK_MS = 7 * 24 * 3_600_000;
+/** Verdicts that come together teach together. */
+const GATHER_MS = 5_000;
 
 export interface TrainerContext {
   readonly address: ActorAddress;
   readonly labels: readonly Label[];
+  /** Labels came or went since the last fit began. */
+  readonly taught: boolean;
+  /** What asked for the run under way, or for the last one. */
+  readonly why: string;
   /** Candidates fitted so far; names the notices. */
   readonly runs: number;
   readonly candidate: Candidate | null;
@@ -47,7 +56,11 @@ export interface TrainerContext {
   readonly step: Step;
 }
 
-type TrainerEvent = MachineEvent<"label", Label> | MachineEvent<"train", null>;
+type TrainerEvent =
+  | MachineEvent<"label", Label>
+  | MachineEvent<"train", TrainOrder>
+  | MachineEvent<"forget", ForgetOrder>
+  | MachineEvent<"wake", null>;
 
 function toldFault({ address, runs, step }: TrainerContext): Outgoing {
   const notice: CaseNotice = {
@@ -58,6 +71,30 @@ function toldFault({ address, runs, step }: TrainerContext): Outgoing {
   };
   return { to: "notifier/trainer", type: "notice", data: asJson(notice) };
 }
+
+function toldResult(context: TrainerContext, result: "promoted" | "refused"): Outgoing {
+  const { address, runs, why, candidate } = context;
+  const version = `version ${candidate?.version ?? "?"}`;
+  const became =
+    result === "promoted"
+      ? `${version} serves now`
+      : `${version} is worse than what serves, and was refused`;
+  const notice: CaseNotice = {
+    id: `${address}:${runs}`,
+    case: null,
+    kind: "learning",
+    lines: [`the model was trained again (${why}): ${became}`],
+  };
+  return { to: "notifier/trainer", type: "notice", data: asJson(notice) };
+}
+
+const startedBy = {
+  target: "fitting",
+  actions: {
+    type: "startRun",
+    params: ({ event }: { event: MachineEvent<"train", TrainOrder> }) => event.data.why,
+  },
+} as const;
 
 export const trainerMachine = setup({
   types: {
@@ -72,9 +109,18 @@ export const trainerMachine = setup({
   },
   actions: {
     ...hostActions,
-    store: assign(({ context }, label: Label) => ({ labels: withLabel(context.labels, label) })),
-    startRun: assign(({ context }) => ({
+    store: assign(({ context }, label: Label) => ({
+      labels: withLabel(context.labels, label),
+      taught: true,
+    })),
+    forget: assign(({ context }, { user }: ForgetOrder) => ({
+      labels: context.labels.filter(({ person }) => person.user !== user),
+      taught: true,
+    })),
+    startRun: assign(({ context }, why: string) => ({
       runs: context.runs + 1,
+      why,
+      taught: false,
       candidate: null,
       comparison: null,
       step: FRESH_STEP,
@@ -94,16 +140,19 @@ export const trainerMachine = setup({
   },
   guards: {
     isWorse: (_, comparison: Comparison) => comparison.worse,
+    wasTaught: ({ context }) => context.taught,
     timedOutAndMayRetry: ({ context }) =>
       stepTimedOut(context.step) && stepMayRetry(TOOL_RETRY, context.step),
     mayRetry: ({ context }) => stepMayRetry(TOOL_RETRY, context.step),
   },
-  delays: { backoff: ({ context }) => context.step.delayMs, week: WEEK_MS },
+  delays: { backoff: ({ context }) => context.step.delayMs, week: WEEK_MS, gather: GATHER_MS },
 }).createMachine({
   id: "trainer",
   context: ({ input }) => ({
     address: input.address,
     labels: [],
+    taught: false,
+    why: "",
     runs: 0,
     candidate: null,
     comparison: null,
@@ -111,17 +160,34 @@ export const trainerMachine = setup({
     step: FRESH_STEP,
   }),
   initial: "idle",
-  on: { label: { actions: { type: "store", params: ({ event }) => event.data } } },
+  on: {
+    label: { actions: { type: "store", params: ({ event }) => event.data } },
+    forget: { actions: { type: "forget", params: ({ event }) => event.data } },
+    // Says only that there is a trainer: its week has begun.
+    wake: {},
+  },
   states: {
     idle: {
-      on: { train: { target: "fitting", actions: "startRun" } },
-      after: { week: { target: "fitting", actions: "startRun" } },
+      always: { guard: "wasTaught", target: "gathering" },
+      on: { train: startedBy },
+      after: { week: { target: "fitting", actions: { type: "startRun", params: "a week" } } },
+    },
+    gathering: {
+      on: {
+        label: {
+          target: "gathering",
+          reenter: true,
+          actions: { type: "store", params: ({ event }) => event.data },
+        },
+        train: startedBy,
+      },
+      after: { gather: { target: "fitting", actions: { type: "startRun", params: "verdicts" } } },
     },
     fitting: {
       invoke: {
         id: "fitCandidate",
         src: "fitCandidate",
-        input: ({ context }) => ({ labels: context.labels }),
+        input: ({ context }) => ({ labels: context.labels, why: context.why }),
         onDone: {
           target: "comparing",
           actions: { type: "noteCandidate", params: ({ event }) => event.output.value },
@@ -145,7 +211,10 @@ export const trainerMachine = setup({
       invoke: {
         id: "compareCandidate",
         src: "compareCandidate",
-        input: ({ context }) => ({ candidate: context.candidate as Candidate }),
+        input: ({ context }) => ({
+          candidate: context.candidate as Candidate,
+          labels: context.labels,
+        }),
         onDone: [
           {
             guard: { type: "isWorse", params: ({ event }) => event.output.value },
@@ -179,8 +248,15 @@ export const trainerMachine = setup({
         input: ({ context }) => ({
           candidate: context.candidate as Candidate,
           comparison: context.comparison as Comparison,
+          why: context.why,
         }),
-        onDone: { target: "idle", actions: { type: "noteResult", params: "promoted" } },
+        onDone: {
+          target: "idle",
+          actions: [
+            { type: "noteResult", params: "promoted" },
+            { type: "tell", params: ({ context }) => toldResult(context, "promoted") },
+          ],
+        },
         onError: {
           target: "assessingPromotion",
           actions: { type: "noteFailure", params: ({ event }) => failureOf(event) },
@@ -197,7 +273,13 @@ export const trainerMachine = setup({
     promotionTimedOut: { after: { backoff: "promoting" } },
     promotionBackingOff: { after: { backoff: "promoting" } },
     // The model that serves stays: the candidate was worse.
-    refusing: { entry: { type: "noteResult", params: "refused" }, always: "idle" },
+    refusing: {
+      entry: [
+        { type: "noteResult", params: "refused" },
+        { type: "tell", params: ({ context }) => toldResult(context, "refused") },
+      ],
+      always: "idle",
+    },
     failing: {
       entry: [
         { type: "noteResult", params: "failed" },

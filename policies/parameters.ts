@@ -59,6 +59,10 @@ const spec = z.strictObject({
   close: z.strictObject({ eventsMax: count, pValueMin: unit }),
   /** Share of ordinary events that the gate may let become alerts. */
   alertBudget: z.number().gt(0).max(0.1),
+  /** How much of it is left when events wait. */
+  shedding: z
+    .strictObject({ depthFrom: count, depthTo: z.int().min(1), shareMin: z.number().gt(0).max(1) })
+    .refine(({ depthFrom, depthTo }) => depthFrom < depthTo, "depthFrom must be below depthTo"),
   rateLimits: byClass(() => z.strictObject({ perHourMax: count })),
   undoAfterMs: z.strictObject({ contain: z.int().min(1000) }),
   approval: z.strictObject({

@@ -42,6 +42,7 @@ export const SMOKE_PARAMETERS = parseParameters(
       },
       close: { eventsMax: 5, pValueMin: 0.001 },
       alertBudget: 0.001,
+      shedding: { depthFrom: 10000, depthTo: 80000, shareMin: 0.1 },
       rateLimits: byClass({ perHourMax: 10 }),
       undoAfterMs: { contain: 60_000 },
       approval: { validMs: 60_000, people: byClass(["*"]), peopleNeeded: byClass(1) },

@@ -16,14 +16,13 @@ import { clusterActServer } from "../actors/tools/cluster-act.ts";
 import { clusterReadServer } from "../actors/tools/cluster-read.ts";
 import { historyServer } from "../actors/tools/history.ts";
 import { policyServer } from "../actors/tools/policy.ts";
-import { createTrainerCalls, promote, servingModel } from "../actors/trainer/binding.ts";
-import { createScreener, loadModel, type Model as GateModel } from "../anomaly/index.ts";
+import { createTrainerCalls } from "../actors/trainer/binding.ts";
 import type { WatchfloorError } from "../machines/errors.ts";
 import type { Json, Kind } from "../machines/protocol.ts";
 import type { CaseSummary, FalcoEvent } from "../machines/vocabulary.ts";
 import { parametersEntry } from "../policies/decision-log.ts";
 import { createDecisionPoint, type DecisionPoint } from "../policies/decision-point.ts";
-import type { LiveParameters, Parameters } from "../policies/live-parameters.ts";
+import type { LiveParameters } from "../policies/live-parameters.ts";
 import { ServingPolicy } from "../policies/serving.ts";
 import { loadWasmEngine } from "../policies/wasm-engine.ts";
 import { systemClock, systemRandom } from "../transports/clock.ts";
@@ -45,6 +44,7 @@ import type {
 import { INVENTORY } from "../transports/sample/inventory.ts";
 import type { Config } from "./config.ts";
 import { loadIdentity } from "./identity.ts";
+import { openGate, wakeTrainer, type GateControl } from "./gate.ts";
 import { Intake } from "./intake.ts";
 import { LIMITS } from "./limits.ts";
 import type { FirstModel } from "./first-model.ts";
@@ -74,6 +74,7 @@ export interface Floor {
   readonly transport: Transport;
   readonly metrics: Metrics;
   readonly parameters: LiveParameters;
+  readonly gate: GateControl;
   /** Resolves when the runner cannot go on. */
   readonly lost: Promise<void>;
   readonly failed: boolean;
@@ -107,7 +108,20 @@ async function composed(
   const cluster = await openCluster(config, clock);
   closers.push(() => cluster.close());
   const policy = await openPolicy(config, options, transport.store, closers);
-  const team = await assemble({ config, options, transport, cluster, policy, closers });
+  // What waits is known once there is a runner; nothing is screened before.
+  const load = { depth: () => 0 };
+  const gate = openGate({
+    store: transport.store,
+    clock,
+    parameters: policy.parameters,
+    learningMs: config.learningMs,
+    firstModel: options.firstModel,
+    say: options.say,
+    depth: () => load.depth(),
+  });
+  // The longest at a first start: everything else is opened while it is fitted.
+  gate.catch(() => {});
+  const team = await assemble({ config, options, transport, cluster, policy, gate, closers });
   const faults = watchFaults(options);
   let runner: Runner | null = null;
   const metrics = createMetrics(() => runner);
@@ -122,18 +136,22 @@ async function composed(
     observers: [metrics, ...options.observers, faults.observer, countAnalyst(analyst)],
   });
   const running = runner;
+  const intake = new Intake({
+    transport,
+    shardCount: config.shards,
+    applied: (shard) => running.mailboxMark(shard),
+  });
+  load.depth = () => intake.waiting() + running.backlog;
   await running.start();
+  if (running.hosts("trainer")) await wakeTrainer(transport, config.shards);
   closers.push(() => running.drain());
   return {
     runner: running,
     transport,
     metrics,
     parameters: policy.parameters,
-    intake: new Intake({
-      transport,
-      shardCount: config.shards,
-      applied: (shard) => running.mailboxMark(shard),
-    }),
+    gate: await gate,
+    intake,
     lost: faults.lost,
     get failed() {
       return faults.failed();
@@ -207,18 +225,15 @@ interface Parts {
   readonly transport: Transport;
   readonly cluster: Cluster;
   readonly policy: Policy;
+  readonly gate: Promise<GateControl>;
   readonly closers: (() => Promise<void>)[];
 }
 
 async function assemble(parts: Parts): Promise<Team> {
   const { config, options, transport, cluster, policy, closers } = parts;
-  const parameters: Parameters = policy.parameters;
   const { decisions } = policy;
   const { sink, clock = systemClock } = options;
   const { store } = transport;
-  // The longest at a first start: everything else is opened while it is fitted.
-  const gating = gateModel(store, options);
-  gating.catch(() => {});
   const [resources, model] = await Promise.all([
     loadResources(packageFile("actors/agents")),
     languageModel(config, clock),
@@ -234,17 +249,14 @@ async function assemble(parts: Parts): Promise<Team> {
   const tools = (kind: Kind, server: string): ToolCaller =>
     granted(server, servers[server]!, resources[kind]);
   closers.push(async () => void (await Promise.all(callers.map((caller) => caller.close()))));
-  const gate = await gating;
+  const gate = await parts.gate;
+  gate.serving.watch();
+  closers.push(async () => gate.serving.close());
   const evidence = (digests: readonly string[]) => store.getMany("evidence", digests);
   return {
     resources,
     coordinator: { engine: model ? "model" : "rules", approvalExpiryMs: config.approvalExpiryMs },
-    screener: () =>
-      createScreener({
-        model: gate,
-        budget: parameters.current().spec.alertBudget,
-        learningMs: config.learningMs,
-      }),
+    screener: () => gate.screener(),
     calls: {
       detector: createDetectorCalls({ history: tools("detector", "history") }),
       analyst: createAnalystCalls({
@@ -272,7 +284,11 @@ async function assemble(parts: Parts): Promise<Team> {
       notifier: createNotifierCalls(sink),
       trainer: createTrainerCalls({
         store,
-        alertBudget: parameters.current().spec.alertBudget,
+        clock,
+        models: gate.models,
+        alertBudget: () => policy.parameters.current().spec.alertBudget,
+        recentRows: () => gate.recentRows(),
+        promoted: () => gate.serving.look(),
       }),
     },
   };
@@ -282,16 +298,6 @@ async function languageModel(config: Config, clock: Clock): Promise<Model | null
   const { apiKey, baseUrl } = config.model;
   if (apiKey === null) return null;
   return createAnthropicModel({ apiKey, clock, ...(baseUrl === null ? {} : { baseURL: baseUrl }) });
-}
-
-/** The model that serves, or at the first start one fitted to the bundled baseline. */
-async function gateModel(store: StateStore, { say, firstModel }: FloorOptions): Promise<GateModel> {
-  const serving = await servingModel(store);
-  if (serving) return serving;
-  say("First start: fitting the gate on the bundled baseline.");
-  const model = loadModel(await firstModel());
-  await promote(store, model);
-  return model;
 }
 
 // ---- Health ------------------------------------------------------------------------------------

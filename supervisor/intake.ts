@@ -34,8 +34,19 @@ export class Intake {
   /** Accepted and waiting for the transaction in flight, by slice. */
   readonly #waiting = new Map<string, { envelopes: Envelope[]; done: Promise<void> }>();
 
+  /** Where the mailbox of each slice ended after our last publish. */
+  readonly #ends = new Map<string, number>();
+
   constructor(options: IntakeOptions) {
     this.#options = options;
+  }
+
+  /** Events that this process took and that no gate has screened yet. */
+  waiting(): number {
+    let waiting = 0;
+    for (const [shard, end] of this.#ends)
+      waiting += Math.max(0, end - this.#options.applied(shard));
+    return waiting;
   }
 
   /** Resolves when the events are durable. Rejects with `mailbox_full` before anything is taken. */
@@ -72,7 +83,7 @@ export class Intake {
     const batch = [...envelopes];
     const done = Promise.resolve().then(async () => {
       this.#waiting.delete(shard);
-      await this.#options.transport.mailbox.publish(shard, batch);
+      this.#ends.set(shard, await this.#options.transport.mailbox.publish(shard, batch));
     });
     this.#waiting.set(shard, { envelopes: batch, done });
     return done;

@@ -1,59 +1,49 @@
 /**
- * The boundary of: the trainer's machine and the models. Models are kept by their digest, so a call
- * that is made again writes the same bytes; which of them serves is one entry.
+ * The boundary of: the trainer's machine and the models. A candidate is kept by its digest, so a call
+ * that is made again writes the same bytes and promotes the same version.
  */
 import {
   compareModels,
   FEATURES,
   fitCandidate,
-  loadModel,
   rowsOf,
-  saveModel,
   type LabelledRows,
   type Model,
 } from "../../anomaly/index.ts";
-import type { Candidate, Comparison, FitInput, Label, Promotion } from "../../machines/calls.ts";
+import type {
+  Candidate,
+  CompareInput,
+  Comparison,
+  FitInput,
+  Label,
+  PromoteInput,
+  Promotion,
+} from "../../machines/calls.ts";
 import { WatchfloorError } from "../../machines/errors.ts";
 import type { Json } from "../../machines/protocol.ts";
 import type { FalcoEvent } from "../../machines/vocabulary.ts";
-import type { StateStore } from "../../transports/ports.ts";
+import type { Clock, StateStore } from "../../transports/ports.ts";
 import { asJson, typed } from "../calling.ts";
 import type { ToolBinding } from "../define.ts";
-import { createHash } from "node:crypto";
+import type { Models } from "./models.ts";
 
 export interface TrainerDeps {
   readonly store: StateStore;
-  readonly alertBudget: number;
+  readonly models: Models;
+  readonly clock: Pick<Clock, "now">;
+  /** Of now: it may be changed while a candidate is fitted. */
+  alertBudget(): number;
+  /** Rows of events that the gate scored lately, none of which it forwarded. */
+  recentRows(): Float32Array;
+  /** The runner takes over what serves now. */
+  promoted(): Promise<void>;
 }
 
-/** Names the model that serves; takes effect when a runner starts. */
-const SERVING_KEY = "model.serving";
 const TIMEOUT_MS = 60_000;
-
-function modelKey(digest: string): string {
-  return `model/${digest}`;
-}
-
-function digestOfModel(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** The serving model's bytes, or null before the first was fitted. */
-export async function servingModel(store: StateStore): Promise<Model | null> {
-  const digest = await store.get("settings", SERVING_KEY);
-  return typeof digest === "string" ? readModel(store, digest) : null;
-}
-
-export async function promote(store: StateStore, model: Model): Promise<string> {
-  const digest = await keep(store, model);
-  await store.write([{ table: "settings", key: SERVING_KEY, value: digest }]);
-  return digest;
-}
 
 export function createTrainerCalls(
   deps: TrainerDeps,
 ): Record<"fitCandidate" | "compareCandidate" | "promoteCandidate", ToolBinding> {
-  const { store } = deps;
   const call = {
     call: "tool",
     recovery: "retry",
@@ -63,58 +53,78 @@ export function createTrainerCalls(
   return {
     fitCandidate: {
       ...call,
-      run: async (input) => asJson(await fit(store, typed<FitInput>(input))),
+      run: async (input) => asJson(await fit(deps, typed<FitInput>(input))),
     },
     compareCandidate: {
       ...call,
-      run: async (input) =>
-        asJson(
-          await compare(deps, typed<{ candidate: Candidate; labels?: readonly Label[] }>(input)),
-        ),
+      run: async (input) => asJson(await compare(deps, typed<CompareInput>(input))),
     },
     promoteCandidate: {
       ...call,
-      run: async (input) => {
-        const { candidate } = typed<{ candidate: Candidate }>(input);
-        await store.write([{ table: "settings", key: SERVING_KEY, value: candidate.model }]);
-        const promotion: Promotion = { model: candidate.model };
-        return asJson(promotion);
-      },
+      run: async (input) => asJson(await promote(deps, typed<PromoteInput>(input))),
     },
   };
 }
 
-async function fit(store: StateStore, { labels }: FitInput): Promise<Candidate> {
-  const serving = await required(store);
-  const recent = await labelledRows(store, serving, labels);
+async function fit(deps: TrainerDeps, { labels, why }: FitInput): Promise<Candidate> {
+  const { models, clock } = deps;
+  const serving = await required(models);
+  const recent = await recentAndLabelled(deps, serving, labels);
   const candidate = fitCandidate(serving, recent, { seed: serving.seed });
-  const model = await keep(store, candidate);
-  return { model, rows: candidate.rows.length / FEATURES.length, labels: recent.labels.length };
+  const made = { at: clock.now(), source: "retrain", why, labels: labels.length } as const;
+  const { n, digest, rows } = await models.keep(candidate, made);
+  return { model: digest, version: n, rows, labels: labels.length };
 }
 
+/** On what the serving one was fitted to, on what people labelled, and on what came lately. */
 async function compare(
-  { store, alertBudget }: TrainerDeps,
-  { candidate, labels = [] }: { candidate: Candidate; labels?: readonly Label[] },
+  deps: TrainerDeps,
+  { candidate, labels }: CompareInput,
 ): Promise<Comparison> {
-  const serving = await required(store);
-  const fitted = await readModel(store, candidate.model);
-  const recent = await labelledRows(store, serving, labels);
-  const { worse, ...figures } = compareModels(
-    serving,
-    fitted,
-    baselineWith(serving, recent),
-    alertBudget,
-  );
-  return { worse, figures: figures as unknown as Json };
+  const { models } = deps;
+  const serving = await required(models);
+  const fitted = await models.load(candidate.model);
+  const on = baselineWith(serving, await recentAndLabelled(deps, serving, labels));
+  const { worse, ...figures } = compareModels(serving, fitted, on, deps.alertBudget());
+  const shown = figures as unknown as Json;
+  await models.judged(candidate.model, worse, shown);
+  return { worse, figures: shown };
 }
 
-/** The baseline's rows, which nobody labelled, and the labelled ones. */
+async function promote(deps: TrainerDeps, { candidate, why }: PromoteInput): Promise<Promotion> {
+  const { models, clock } = deps;
+  const version = await models.version(candidate.version);
+  await models.promote(version, { at: clock.now(), who: null, why });
+  await deps.promoted();
+  return { model: candidate.model };
+}
+
+/** The baseline's rows, which nobody labelled, and the others. */
 function baselineWith(serving: Model, recent: LabelledRows): LabelledRows {
-  const unlabelled = Array.from({ length: serving.rows.length / FEATURES.length }, () => null);
-  const rows = new Float32Array(serving.rows.length + recent.rows.length);
-  rows.set(serving.rows);
-  rows.set(recent.rows, serving.rows.length);
-  return { rows, labels: [...unlabelled, ...recent.labels] };
+  return joined({ rows: serving.rows, labels: unlabelled(serving.rows) }, recent);
+}
+
+async function recentAndLabelled(
+  deps: TrainerDeps,
+  serving: Model,
+  labels: readonly Label[],
+): Promise<LabelledRows> {
+  const rows = deps.recentRows();
+  return joined(
+    { rows, labels: unlabelled(rows) },
+    await labelledRows(deps.store, serving, labels),
+  );
+}
+
+function unlabelled(rows: Float32Array): readonly null[] {
+  return Array.from({ length: rows.length / FEATURES.length }, () => null);
+}
+
+function joined(a: LabelledRows, b: LabelledRows): LabelledRows {
+  const rows = new Float32Array(a.rows.length + b.rows.length);
+  rows.set(a.rows);
+  rows.set(b.rows, a.rows.length);
+  return { rows, labels: [...a.labels, ...b.labels] };
 }
 
 /** Features of the events that people judged, as the serving model's memory sees them. */
@@ -143,23 +153,8 @@ async function labelledRows(
   };
 }
 
-async function required(store: StateStore): Promise<Model> {
-  const serving = await servingModel(store);
-  if (!serving)
-    throw new WatchfloorError("model_unreadable", { what: "model", why: "no model serves" });
-  return serving;
-}
-
-async function readModel(store: StateStore, digest: string): Promise<Model> {
-  const bytes = await store.getBlob(modelKey(digest));
-  if (!bytes)
-    throw new WatchfloorError("model_unreadable", { what: "model", why: "it is not kept" });
-  return loadModel(bytes);
-}
-
-async function keep(store: StateStore, model: Model): Promise<string> {
-  const bytes = saveModel(model);
-  const digest = digestOfModel(bytes);
-  await store.putBlob(modelKey(digest), bytes);
-  return digest;
+async function required(models: Models): Promise<Model> {
+  const serving = await models.serving();
+  if (serving) return models.load(serving.digest);
+  throw new WatchfloorError("model_unreadable", { what: "model", why: "no model serves" });
 }

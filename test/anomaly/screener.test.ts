@@ -181,6 +181,55 @@ describe("anomaly: screener", () => {
     assert.deepEqual(screener.checkpoint(), before);
   });
 
+  it("spends the budget of now from the next batch on", () => {
+    let budget = 1e-3;
+    const screener = createScreener({ model, budget: () => budget });
+    const forwarded = (events: readonly FalcoEvent[]): number =>
+      screen(screener, events).filter(({ forward }) => forward).length;
+    const tight = forwarded(ordinaryEvents(2, 1000, afterMs));
+    budget = 0.9;
+    assert.ok(forwarded(ordinaryEvents(3, 1000, afterMs + 24 * HOUR_MS)) > tight + 300);
+    budget = 1e-3;
+    assert.ok(forwarded(ordinaryEvents(4, 1000, afterMs + 48 * HOUR_MS)) <= tight + 10);
+  });
+
+  it("takes another model from the next batch on, and goes on with what it has seen", () => {
+    const other = { ...model, full: { ...model.full, calibration: Float32Array.of(0, 0, 0) } };
+    let serving = model;
+    const screener = createScreener({ model: () => serving });
+    const [first, second, third] = [5, 6, 7].map((seed) => ordinaryEvents(seed, 200, afterMs));
+    screen(screener, first!);
+    serving = other;
+    const swapped = screen(screener, second!);
+    assert.ok(swapped.every(({ facts }) => facts!.pValue === 0.25));
+    serving = model;
+    const plain = createScreener({ model });
+    for (const events of [first!, second!]) screen(plain, events);
+    assert.deepEqual(screen(screener, third!), screen(plain, third!));
+  });
+
+  it("begins in the memory of a model that was taught in another one", () => {
+    const other = trainModel(ordinaryEvents(9, 400), { seed: 7 });
+    let serving = model;
+    const screener = createScreener({ model: () => serving });
+    screen(screener, ordinaryEvents(5, 200, afterMs));
+    serving = other;
+    const [event] = ordinaryEvents(6, 1, afterMs);
+    const { facts } = only(screen(screener, [event!]));
+    assert.equal(
+      facts!.score,
+      only(screen(createScreener({ model: other }), [event!])).facts!.score,
+    );
+  });
+
+  it("keeps rows of what it let pass lately, a bounded number", () => {
+    const screener = createScreener({ model });
+    assert.equal(screener.recentRows().length, 0);
+    screen(screener, ordinaryEvents(2, 4000, afterMs));
+    const rows = screener.recentRows();
+    assert.ok(rows.length === 2048 * 17 && rows.every((value) => Number.isFinite(value)));
+  });
+
   it("refuses options that mean nothing", () => {
     assert.throws(() => createScreener({ model, budget: 0 }), coded("option_invalid"));
     assert.throws(() => createScreener({ model, learningMs: -1 }), coded("option_invalid"));

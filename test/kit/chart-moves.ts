@@ -157,7 +157,9 @@ const MESSAGES: Readonly<Record<Kind, readonly (readonly [string, fc.Arbitrary<u
         at: n,
       })),
     ],
-    ["train", fc.constant(null)],
+    ["train", fc.constant({ why: "asked for" })],
+    ["forget", fc.constant({ user: PERSON.user })],
+    ["wake", fc.constant(null)],
   ],
 };
 

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { getMicrosteps } from "xstate";
-import { promote } from "../../actors/trainer/binding.ts";
+import { Models } from "../../actors/trainer/models.ts";
 import { trainModel, type Model as GateModel } from "../../anomaly/index.ts";
 import { analystMachine } from "../../machines/analyst.machine.ts";
 import type { CaseSummary } from "../../machines/vocabulary.ts";
@@ -76,7 +76,10 @@ export class WholeFloor {
       folder: null,
     });
     const transport = openMemory({ clock: whole.clock });
-    await promote(transport.store, fittedGate());
+    const models = new Models(transport.store);
+    const made = { at: 0, source: "baseline", why: "test", labels: 0 } as const;
+    const version = await models.keep(fittedGate(), made);
+    await models.promote(version, { at: 0, who: null, why: "test" });
     whole.#floor = await composeFloor(config, {
       transport,
       firstModel: () => Promise.reject(new Error("the gate is fitted already")),

@@ -52,7 +52,8 @@ describe("the charts", () => {
     const nodes = nodesOf(machine.root);
 
     it(`of ${kind} is named for its kind and has a version`, () => {
-      assert.deepEqual([machine.id, version], [kind, 1]);
+      assert.equal(machine.id, kind);
+      assert.ok(Number.isInteger(version) && version >= 1);
     });
 
     it(`of ${kind} knows every target, guard, delay and call it names`, () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { ApprovalContext } from "../../machines/approval.context.ts";
 import { ANSWERS_MAX, EXPIRY_MS, INVESTIGATIONS_MAX } from "../../machines/approval.context.ts";
 import { approvalMachine } from "../../machines/approval.machine.ts";
-import type { CaseNotice, FitInput, Label } from "../../machines/calls.ts";
+import type { CaseNotice, CompareInput, FitInput, Label } from "../../machines/calls.ts";
 import {
   notifierMachine,
   ROUNDS_MAX,
@@ -236,21 +236,55 @@ describe("trainer", () => {
     at: n,
   });
   const start = (): Walk => new Walk(trainerMachine, "trainer/forest", null);
+  const ORDER = { why: "asked for" };
   const result = (walk: Walk): string | undefined => walk.context<TrainerContext>().last?.result;
-  const candidate = { model: "m2", rows: 10, labels: 1 };
+  const candidate = { model: "m2", version: 2, rows: 10, labels: 1 };
   const compared = (worse: boolean): Walk =>
     start()
-      .send("train")
+      .send("train", ORDER)
       .done("fitCandidate", candidate)
       .done("compareCandidate", { worse, figures: null });
 
   it("fits every week with what people taught, and promotes what is no worse", () => {
-    const walk = start().send("label", label(1)).fire("week");
-    assert.equal(walk.input<FitInput>("fitCandidate").labels.length, 1);
+    const walk = start().send("wake").fire("week");
+    assert.equal(walk.input<FitInput>("fitCandidate").why, "a week");
     walk.done("fitCandidate", candidate).done("compareCandidate", { worse: false, figures: null });
     assert.equal(walk.state, "promoting");
     walk.done("promoteCandidate", { model: "m2" });
     assert.deepEqual([walk.state, result(walk)], ["idle", "promoted"]);
+  });
+
+  it("fits after verdicts, once for those that come together, and compares on them", () => {
+    const walk = start().send("label", label(1));
+    assert.equal(walk.state, "gathering");
+    walk.send("label", label(2)).fire("gather");
+    assert.equal(walk.input<FitInput>("fitCandidate").labels.length, 2);
+    walk.done("fitCandidate", candidate);
+    assert.equal(walk.input<CompareInput>("compareCandidate").labels.length, 2);
+  });
+
+  it("fits once more where a verdict came while it did", () => {
+    const walk = start().send("train", ORDER).send("label", label(1));
+    assert.equal(walk.state, "fitting");
+    walk.done("fitCandidate", candidate).done("compareCandidate", { worse: true, figures: null });
+    assert.equal(walk.state, "gathering");
+  });
+
+  it("forgets what one person taught, and fits without it", () => {
+    const other = { ...label(2), person: { ...PERSON, user: "mallory" } };
+    const walk = start().send("label", label(1)).send("label", other);
+    walk.send("forget", { user: "mallory" }).fire("gather");
+    const { labels } = walk.input<FitInput>("fitCandidate");
+    assert.deepEqual(
+      labels.map(({ person }) => person.user),
+      [PERSON.user],
+    );
+  });
+
+  it("tells people what became of a candidate", () => {
+    const [promoted] = compared(false).done("promoteCandidate", { model: "m2" }).toldOf("notice");
+    assert.match(JSON.stringify(promoted), /asked for\): version 2 serves now/);
+    assert.match(JSON.stringify(compared(true).toldOf("notice")), /was refused/);
   });
 
   it("refuses a candidate that is worse", () => {
@@ -260,11 +294,11 @@ describe("trainer", () => {
   });
 
   const steps = [
-    ["fitCandidate", "fit", (): Walk => start().send("train")],
+    ["fitCandidate", "fit", (): Walk => start().send("train", ORDER)],
     [
       "compareCandidate",
       "comparison",
-      (): Walk => start().send("train").done("fitCandidate", candidate),
+      (): Walk => start().send("train", ORDER).done("fitCandidate", candidate),
     ],
     ["promoteCandidate", "promotion", (): Walk => compared(false)],
   ] as const;
@@ -281,7 +315,7 @@ describe("trainer", () => {
   }
 
   it("keeps labels that come while it trains, one a case", () => {
-    const walk = start().send("train").send("label", label(1)).send("label", label(1, 2));
+    const walk = start().send("train", ORDER).send("label", label(1)).send("label", label(1, 2));
     assert.deepEqual(
       walk.context<TrainerContext>().labels.map((one) => one.digests.length),
       [2],
