@@ -22,6 +22,7 @@ export {
   type ModelFigures,
   type RowLabel,
 } from "./retrain.ts";
+export { createScorer, type Scored } from "./scorer.ts";
 export {
   createScreener,
   type ScoredEvent,

@@ -202,6 +202,7 @@ export const ERRORS = {
     retryable: false,
   },
   model_unknown: { message: "there is no version {n} of the model", retryable: false },
+  no_earlier_model: { message: "no version of the model served before this one", retryable: false },
   model_unreadable: { message: "the stored {what} cannot be used: {why}", retryable: false },
   // People and commands.
   case_unknown: { message: "no case, event or trace has the id {id}", retryable: false },

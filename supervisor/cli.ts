@@ -8,6 +8,7 @@ import { WatchfloorError, type ErrorCode } from "../machines/errors.ts";
 import type { AnswerOptions } from "./cli/answering.ts";
 import { examples, onData } from "./cli/command.ts";
 import type { MachineOptions } from "./cli/inspecting.ts";
+import { addModel } from "./cli/model-commands.ts";
 import { addParameters, addPolicy } from "./cli/policy-commands.ts";
 import { openSession, type DataOptions, type Io, type Session } from "./cli/io.ts";
 import { packageFile } from "./package.ts";
@@ -89,6 +90,7 @@ function createProgram(io: Io, exit: SetCode): Command {
   addEvidence(program, io, exit);
   addParameters(program, io);
   addPolicy(program, io);
+  addModel(program, io, exit);
   addInside(program, io);
   return program;
 }

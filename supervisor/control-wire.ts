@@ -7,6 +7,7 @@ import { z } from "zod";
 import { WatchfloorError } from "../machines/errors.ts";
 import type { Json } from "../machines/protocol.ts";
 import { CommandSchema } from "./commands.ts";
+import { ModelOrderSchema } from "./model-orders.ts";
 
 export const CONTROL_LIMITS = {
   lineBytesMax: 64 * 1024,
@@ -52,6 +53,12 @@ export const RequestSchema = z.discriminatedUnion("op", [
       .min(1)
       .max(64)
       .readonly(),
+    why: z.string().min(1).max(WHY_CHARS_MAX),
+    as: z.string().max(64).nullable().default(null),
+  }),
+  z.strictObject({
+    op: z.literal("model"),
+    order: ModelOrderSchema,
     why: z.string().min(1).max(WHY_CHARS_MAX),
     as: z.string().max(64).nullable().default(null),
   }),

@@ -16,6 +16,7 @@ import type { ParameterChange } from "../policies/parameters-change.ts";
 import type { Clock, Random } from "../transports/ports.ts";
 import type { Command } from "./commands.ts";
 import { answeringPid } from "./control-client.ts";
+import type { ModelOrder } from "./model-orders.ts";
 import { CONTROL_LIMITS, PROTOCOL, RequestSchema, SOCKET, socketAddress } from "./control-wire.ts";
 import { openProofs, provenPerson, removeProof } from "./peer.ts";
 
@@ -27,6 +28,8 @@ export interface ControlOptions {
   handle(command: Command, person: Person): Promise<Json>;
   /** Resolves when the change is durable and in force. */
   setParameters(changes: readonly ParameterChange[], why: string, person: Person): Promise<Json>;
+  /** Resolves when it is done, or durable for the trainer. */
+  orderModel(order: ModelOrder, why: string, person: Person): Promise<Json>;
   status(): Json;
 }
 
@@ -126,6 +129,9 @@ async function answer(options: ControlOptions, nonce: string, line: string): Pro
   if (request.op === "parameters") {
     const { changes, why } = request;
     return { ok: true, result: await options.setParameters(changes, why, person) };
+  }
+  if (request.op === "model") {
+    return { ok: true, result: await options.orderModel(request.order, request.why, person) };
   }
   return { ok: true, result: await options.handle(request.command, person) };
 }

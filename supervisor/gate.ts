@@ -8,14 +8,14 @@ import { createScreener, FEATURES, loadModel, type Screener } from "../anomaly/i
 import type { WatchfloorError } from "../machines/errors.ts";
 import type { Parameters } from "../policies/live-parameters.ts";
 import { shedBudget } from "../policies/shedding.ts";
-import type { Envelope } from "../machines/protocol.ts";
+import type { Envelope, Json } from "../machines/protocol.ts";
 import type { Clock, StateStore, Transport } from "../transports/ports.ts";
 import type { FirstModel } from "./first-model.ts";
 import { shardOf } from "./placement.ts";
 import { ServingModel } from "./serving-model.ts";
 
 /** The one model's. */
-const TRAINER = "trainer/forest";
+export const TRAINER = "trainer/forest";
 
 export interface GateOptions {
   readonly store: StateStore;
@@ -94,12 +94,18 @@ export async function wakeTrainer(
   shardCount: number,
 ): Promise<void> {
   if ((await store.get("actors", TRAINER)) !== null) return;
-  const envelope: Envelope = {
-    id: "wake:trainer",
-    from: "edge/start",
+  const envelope = trainerEnvelope("wake:trainer", "wake", null);
+  await mailbox.publish(shardOf(TRAINER, shardCount), [envelope]);
+}
+
+/** From the edge: its id is what a repeat is known by. */
+export function trainerEnvelope(id: string, type: string, data: Json): Envelope {
+  return {
+    id,
+    from: "edge/model",
     to: TRAINER,
-    type: "wake",
-    data: null,
+    type,
+    data,
     traceparent: `00-${"0".repeat(31)}1-${"0".repeat(15)}1-00`,
     case: null,
     cause: null,
@@ -107,7 +113,6 @@ export async function wakeTrainer(
     shard: null,
     seq: null,
   };
-  await mailbox.publish(shardOf(TRAINER, shardCount), [envelope]);
 }
 
 function joinedRows(parts: readonly Float32Array[]): Float32Array {

@@ -12,6 +12,7 @@ import type { Config } from "./config.ts";
 import { randomHex, startControl } from "./control.ts";
 import { openKafka } from "./kafka.ts";
 import { LIMITS } from "./limits.ts";
+import { carryOut } from "./model-orders.ts";
 import { Reader } from "./reader.ts";
 
 export interface Listeners {
@@ -53,6 +54,22 @@ async function openControl(config: Config, floor: Floor): Promise<() => Promise<
       const entry = await floor.parameters.set(changes, { who, why, at: systemClock.now() });
       floor.say(`Parameters: change ${entry.n} by ${who.user} is in force: ${pathsOf(entry)}.`);
       return entry as unknown as Json;
+    },
+    orderModel: async (order, why, who) => {
+      const { models, serving } = floor.gate;
+      const { alertBudget } = floor.parameters.current().spec;
+      const ports = {
+        models,
+        mailbox,
+        shardCount: config.shards,
+        dataDir: config.data,
+        alertBudget,
+      };
+      const cause = { who, why, at: systemClock.now(), id: `cmd-${randomHex(systemRandom, 4)}` };
+      const recentRows = (): Float32Array => floor.gate.recentRows();
+      const result = await carryOut({ ...ports, recentRows }, order, cause);
+      await serving.look();
+      return result as unknown as Json;
     },
     status: () => ({ pid: process.pid, ...floor.ready(), ...floor.runner.gauges() }),
   });

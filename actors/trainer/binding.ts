@@ -91,6 +91,19 @@ async function compare(
   return { worse, figures: shown };
 }
 
+/** A model from elsewhere, on what the serving one was fitted to and what came lately. */
+export async function compareWithServing(
+  models: Models,
+  candidate: Model,
+  recent: Float32Array,
+  alertBudget: number,
+): Promise<Comparison> {
+  const serving = await required(models);
+  const on = baselineWith(serving, { rows: recent, labels: unlabelled(recent) });
+  const { worse, ...figures } = compareModels(serving, candidate, on, alertBudget);
+  return { worse, figures: figures as unknown as Json };
+}
+
 async function promote(deps: TrainerDeps, { candidate, why }: PromoteInput): Promise<Promotion> {
   const { models, clock } = deps;
   const version = await models.version(candidate.version);

@@ -265,6 +265,7 @@ describe("supervisor: answering on the command line", () => {
       clock: systemClock,
       random: seededRandom(3),
       setParameters: async (changes) => changes as unknown as Json,
+      orderModel: async () => null,
       status: () => null,
       handle: async (command, person) => {
         const taken = await publishCommand(ports, command, person, "cmd-7");

@@ -59,6 +59,7 @@ describe("supervisor: control socket", () => {
         return { accepted: true, id: "cmd-1" };
       },
       setParameters: async (changes) => changes as unknown as Json,
+      orderModel: async (order) => order as unknown as Json,
       status: () => ({ ready: true }),
     }));
   const prove = (nonce: string): void => makeProof(dir, nonce);
