@@ -3,6 +3,7 @@
  * shown: each is checked against its grammar, and what does not fit is dropped or replaced.
  */
 import type { Entity, FalcoEvent } from "../machines/vocabulary.ts";
+import { Memo } from "./memo.ts";
 
 const LABEL = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 const SUBDOMAIN =
@@ -27,6 +28,21 @@ const SOURCE_CHARS_MAX = 32;
  * `partial`: a container that is not fully named. `missing`: not even a host's name is known.
  */
 export function entityOf(event: FalcoEvent): Entity {
+  const { hostname, fields } = event;
+  const names = [
+    fields["k8s.ns.name"],
+    fields["k8s.pod.name"],
+    fields["container.name"],
+    fields["container.id"] === "host" ? "host" : null,
+  ];
+  // As JSON, so that a number is not the text of it and no name can run into the next.
+  const key = JSON.stringify([hostname, ...names]);
+  return entities.of(key, () => Object.freeze(entityNamed(event)));
+}
+
+const entities = new Memo<Entity>();
+
+function entityNamed(event: FalcoEvent): Entity {
   const host = hostName(event.hostname);
   const namespace = label(event.fields["k8s.ns.name"]);
   const pod = subdomain(event.fields["k8s.pod.name"]);
@@ -65,19 +81,25 @@ export function workloadOf(pod: string): string {
   return pod;
 }
 
+const rules = new Memo<string>();
+const sources = new Memo<string>();
+const techniques = new Memo<readonly string[]>();
+
 /** A rule's name with only `[A-Za-z0-9 _.,:/()-]`, at most 128 characters; others become `_`. */
 export function safeRule(rule: string): string {
-  return safe(rule, RULE_CHARS_MAX);
+  return rules.of(rule, () => safe(rule, RULE_CHARS_MAX));
 }
 
 export function safeSource(source: string): string {
-  return safe(source, SOURCE_CHARS_MAX);
+  return sources.of(source, () => safe(source, SOURCE_CHARS_MAX));
 }
 
 /** Tags in the form of technique ids, upper-cased, at most 8. Whether they exist is not known here. */
 export function tagTechniques(tags: readonly string[]): readonly string[] {
-  const ids = tags.filter((tag) => TECHNIQUE.test(tag)).map((tag) => tag.toUpperCase());
-  return [...new Set(ids)].slice(0, TECHNIQUES_MAX);
+  return techniques.of(tags.join("\n"), () => {
+    const ids = tags.filter((tag) => TECHNIQUE.test(tag)).map((tag) => tag.toUpperCase());
+    return Object.freeze([...new Set(ids)].slice(0, TECHNIQUES_MAX));
+  });
 }
 
 function safe(text: string, charsMax: number): string {

@@ -2,6 +2,7 @@
  * The boundary of: what one event says by itself. Pure measures of its fields, each null-safe and
  * bounded; what needs memory is in features.ts.
  */
+import { Memo } from "./memo.ts";
 import { PRIORITIES, type FalcoEvent } from "../machines/vocabulary.ts";
 
 type Fields = FalcoEvent["fields"];
@@ -62,7 +63,13 @@ export interface CommandShape {
 const WORDS_OF_SHELL = /base64|https?:\/\/|\/dev\/(?:tcp|udp)\/|\beval\b|\bxxd\b|\bopenssl enc\b/g;
 const counts = new Uint16Array(256);
 
+const shapes = new Memo<CommandShape>();
+
 export function commandShape(command: string): CommandShape {
+  return shapes.of(command, () => shapeOf(command));
+}
+
+function shapeOf(command: string): CommandShape {
   const length = Math.min(command.length, COMMAND_CHARS_MAX);
   counts.fill(0);
   for (let i = 0; i < length; i += 1) counts[command.charCodeAt(i) & 255]! += 1;
@@ -105,6 +112,12 @@ export function pathSensitivity(fields: Fields, command: string): number {
   const path = pathOf(fields) ?? "";
   const target = textOf(fields, "evt.arg.linkpath") ?? textOf(fields, "evt.arg.target") ?? "";
   const all = `${path} ${target.slice(0, PATH_CHARS_MAX)} ${command.slice(0, PATH_CHARS_MAX)}`;
+  return sensitivities.of(`${path.length} ${all}`, () => sensitivityOf(path, all));
+}
+
+const sensitivities = new Memo<number>();
+
+function sensitivityOf(path: string, all: string): number {
   if (CREDENTIALS.test(all)) return 3;
   if (CONFIGURATION.test(all)) return 2;
   return SYSTEM.test(path) ? 1 : 0;

@@ -173,7 +173,7 @@ class Gate {
       const { event, origin } = envelope.data as unknown as SourceEvent;
       const repeated = known[i] === true || batch.has(event.digest);
       batch.add(event.digest);
-      const traceId = traceIdOf(envelope.traceparent) ?? event.digest.slice(0, 32);
+      const traceId = traceIdOf(envelope.traceparent, event.digest);
       if (!repeated && !event.internal) return this.score(event, origin, traceId);
       return unscored(event, traceId, repeated ? "duplicate" : "internal");
     });
@@ -296,9 +296,13 @@ function unscored(
   };
 }
 
-/** The trace id of a W3C traceparent; null when it is not one. */
-function traceIdOf(traceparent: string): string | null {
-  return /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent)?.[1] ?? null;
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
+
+/** The trace id of a W3C traceparent, most often the event's own; the event's where it is none. */
+function traceIdOf(traceparent: string, digest: string): string {
+  const own = digest.slice(0, 32);
+  if (traceparent.startsWith(own, 3) && traceparent.length === 55) return own;
+  return TRACEPARENT.exec(traceparent)?.[1] ?? own;
 }
 
 function rounded(value: number): number {

@@ -2,7 +2,7 @@
  * The boundary of: identity by content. `node:crypto` is the one import of this room beside xstate
  * and zod: hashing is a pure function of its argument.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Json } from "./protocol.ts";
 
 /** JSON with sorted keys and no white space, so that equal values have equal bytes (RFC 8785 for our values). */
@@ -16,7 +16,8 @@ export function canonicalJson(value: Json | undefined): string {
 }
 
 export function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  // In one call: half the time of an object that is fed, for the short texts there are.
+  return hash("sha256", text, "hex");
 }
 
 export function digestOf(value: Json): string {

@@ -142,17 +142,46 @@ interface FieldsRead {
 function readFields(value: unknown, refuse: Refuse): FieldsRead {
   if (value === undefined || value === null) return { fields: {}, canonical: "{}" };
   if (!isObject(value)) return refuse("output_fields", "must be an object");
-  const entries: [string, Untrusted | number | boolean | null][] = [];
-  const parts: string[] = [];
-  for (const name of Object.keys(value).toSorted()) {
+  const fields: Record<string, Untrusted | number | boolean | null> = {};
+  let count = 0;
+  let canonical = "";
+  for (const name of sortedKeys(value)) {
     if (name === LOSSY_FIELD) continue;
     const field = fieldOf(value[name]);
-    if (field !== null) parts.push(`${JSON.stringify(name)}:${JSON.stringify(field)}`);
-    if (entries.length === FIELDS_MAX || name.length > FIELD_NAME_CHARS_MAX) continue;
-    entries.push([name, typeof field === "string" ? bounded(field) : field]);
+    if (field !== null) {
+      const separator = canonical === "" ? "" : ",";
+      canonical += `${separator}${quoted(name)}:${typeof field === "string" ? JSON.stringify(field) : String(field)}`;
+    }
+    if (count === FIELDS_MAX || name.length > FIELD_NAME_CHARS_MAX) continue;
+    count += 1;
+    const kept = typeof field === "string" ? bounded(field) : field;
+    // Not assignment: a field named `__proto__` must become a field, never a prototype.
+    if (name === "__proto__") Object.defineProperty(fields, name, { ...PLAIN, value: kept });
+    else fields[name] = kept;
   }
-  // Not assignment: a field named `__proto__` must become a field, never a prototype.
-  return { fields: Object.fromEntries(entries), canonical: `{${parts.join(",")}}` };
+  return { fields, canonical: `{${canonical}}` };
+}
+
+const PLAIN = { enumerable: true, configurable: true, writable: true } as const;
+
+/** Falco and falcosidekick write them sorted: then there is nothing to sort. */
+function sortedKeys(value: Record<string, unknown>): readonly string[] {
+  const keys = Object.keys(value);
+  for (let i = 1; i < keys.length; i += 1) if (keys[i - 1]! > keys[i]!) return keys.toSorted();
+  return keys;
+}
+
+/** Names of fields in quotes: rules print the same few hundred over and over. */
+const QUOTED_MAX = 4_096;
+const quotedNames = new Map<string, string>();
+
+function quoted(name: string): string {
+  const known = quotedNames.get(name);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(name);
+  if (quotedNames.size < QUOTED_MAX && name.length <= FIELD_NAME_CHARS_MAX)
+    quotedNames.set(name, text);
+  return text;
 }
 
 /** Objects and lists are not field values of Falco: what sends them is not to be trusted with depth. */

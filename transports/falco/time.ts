@@ -14,6 +14,10 @@ const YEAR_MAX = 2200;
  * is UTC. The value passes 2^53, so it is put together as text and never as a number.
  */
 export function nanosecondsOf(text: string): string | null {
+  return secondOf(text) ?? anyTime(text);
+}
+
+function anyTime(text: string): string | null {
   const match = RFC3339.exec(text);
   if (match === null) return null;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
@@ -28,6 +32,26 @@ export function nanosecondsOf(text: string): string | null {
   const offset = offsetSeconds(match[8], match[9], match[10]);
   if (offset === null) return null;
   return `${ms / 1000 - offset}${(match[7] ?? "").padEnd(9, "0")}`;
+}
+
+const SECOND_CHARS = 19;
+const FRACTION_OF_UTC = /^\.(\d{1,9})[Zz]$/;
+/** The second that was read last: events come many to a second. */
+const last = { text: "", seconds: "" };
+
+/** Of a time in UTC within a second that is known to exist; null for any other. */
+function secondOf(text: string): string | null {
+  const fraction = FRACTION_OF_UTC.exec(text.slice(SECOND_CHARS))?.[1];
+  if (fraction === undefined) return null;
+  const second = text.slice(0, SECOND_CHARS);
+  if (second !== last.text) {
+    const whole = anyTime(`${second}Z`);
+    if (whole === null) return null;
+    last.text = second;
+    // Without the nine zeros of its fraction.
+    last.seconds = whole.slice(0, -9);
+  }
+  return `${last.seconds}${fraction.padEnd(9, "0")}`;
 }
 
 function offsetSeconds(
