@@ -36,7 +36,7 @@ export async function getParameters(
   path: string | undefined,
   options: DataOptions,
 ): Promise<void> {
-  const entry = await withStore(session, (store) => parameterLedger(store).head());
+  const entry = await withStore(session, READING, (store) => parameterLedger(store).head());
   const inForce = entry ?? declaredParameters(configOf(session, options));
   const value = path === undefined ? resourceOf(inForce.name, inForce.spec) : at(inForce, path);
   if (session.json) return printJson(session.io, [value]);
@@ -53,7 +53,7 @@ function at(parameters: ReviewParameters, path: string): Json {
 // ---- history -----------------------------------------------------------------------------------
 
 export async function listHistory(session: Session): Promise<void> {
-  const entries = (await withStore(session, parameterEntries)) ?? [];
+  const entries = (await withStore(session, READING, parameterEntries)) ?? [];
   if (session.json) return printJson(session.io, entries.map(shown));
   if (entries.length === 0) return printLines(session.io, ["No parameters were kept yet."]);
   const rows = entries.map((entry) => [
@@ -132,7 +132,7 @@ async function keep(
 ): Promise<ParameterEntry> {
   const { clock } = session.io;
   const config = configOf(session, options);
-  const kept = await withStore(session, async (store) => {
+  const kept = await withStore(session, WRITING, async (store) => {
     const live = await openParameters(config, store, clock);
     return live.set(changes, { who: ownPerson(options.as ?? null), why, at: clock.now() });
   });
@@ -143,14 +143,20 @@ async function keep(
 
 // ---- The store ---------------------------------------------------------------------------------
 
+/** Beside a runner. */
+const READING = { readOnly: true } as const;
+/** Under the lock, in the absence of a runner. */
+const WRITING = { lock: false } as const;
+
 /** Null where nothing was ever stored. */
 async function withStore<T>(
   { io, dataDir }: Session,
+  how: typeof READING | typeof WRITING,
   use: (store: StateStore) => Promise<T>,
 ): Promise<T | null> {
   let transport: Awaited<ReturnType<typeof openLocal>>;
   try {
-    transport = await openLocal({ path: dataDir, shardCount: null, lock: false, clock: io.clock });
+    transport = await openLocal({ path: dataDir, shardCount: null, clock: io.clock, ...how });
   } catch (error) {
     if (error instanceof WatchfloorError && error.code === "data_unusable") return null;
     throw error;

@@ -173,6 +173,9 @@ describe("watchfloor parameters", function () {
       assert.equal(code, 0);
       assert.match(stdout, /change 2: killSwitch: false -> true \(in force\)/);
       await run.until((line) => /Parameters: change 2 by \S+ is in force: killSwitch\./.test(line));
+      const shown = await command.run(["parameters", "get", "killSwitch"]);
+      assert.deepEqual([shown.stdout, shown.stderr], ["true\n", ""]);
+      assert.match((await command.run(["parameters", "history"])).stdout, /odd isolations/);
       const refused = await command.run(["parameters", "set", "mode=on", "--why", "x"]);
       assert.equal(refused.code, 2);
       assert.match(refused.stderr, /spec\.mode/);
