@@ -279,6 +279,7 @@ function screener({ ledger }: Place): Screener {
       seen = new Set(JSON.parse(text) as string[]);
     },
     checkpoint: () => Buffer.from(JSON.stringify([...seen])),
+    recentRows: () => new Float32Array(),
     fieldGaps: () => ({}),
     apply: (envelopes, known) => {
       const items = envelopes.map((envelope, index) => {
