@@ -47,6 +47,8 @@ export class Inlet {
   #open = false;
   #unsubscribe: () => void = () => {};
   #checkpointed: { position: Position; at: number } = { position: 0, at: 0 };
+  /** Events the companion took since its checkpoint. */
+  #grown = 0;
 
   constructor(
     state: ShardState,
@@ -76,13 +78,15 @@ export class Inlet {
     let from = position;
     while (from < this.#cursor) {
       const limit = Math.min(LIMITS.mailboxReadMax, this.#cursor - from);
-      const entries = await this.#host.transport.mailbox.read(this.#state.shard, from, limit);
+      const found = await this.#host.transport.mailbox.read(this.#state.shard, from, limit);
+      const entries = found.filter(({ position }) => position <= this.#cursor);
       if (entries.length === 0) break;
       const events = entries.filter((entry) => !isResolution(entry)).map((entry) => entry.envelope);
       this.#companion.apply(
         events,
         events.map(() => false),
       );
+      this.#grown += events.length;
       from = entries.at(-1)!.position;
     }
   }
@@ -133,7 +137,9 @@ export class Inlet {
       if (entries.length === 0 || !this.#open) return;
       const taken = this.#companion ? alike(entries) : entries;
       const events = this.#companion !== null && !isResolution(taken[0]!);
-      const items = events ? await this.#batch(this.#companion, taken) : this.#singles(taken);
+      const items = events
+        ? await this.#batch(this.#companion, taken, this.#cursor + 1)
+        : this.#singles(taken, this.#cursor + 1);
       this.#cursor = taken.at(-1)!.position;
       this.#outstanding += items.length;
       this.#take(items);
@@ -145,20 +151,26 @@ export class Inlet {
     return this.#outstanding < LIMITS.mailboxReadMax;
   }
 
-  #singles(entries: readonly MailboxEntry[]): Item[] {
+  /** @param from follows what was read before: positions in between hold nothing. */
+  #singles(entries: readonly MailboxEntry[], from: Position): Item[] {
     return entries
+      .map((entry, index) => ({ ...entry, first: (entries[index - 1]?.position ?? from - 1) + 1 }))
       .filter((entry) => !this.#state.mailboxApplied(entry.position))
-      .map(({ position, envelope }) => {
+      .map(({ position, first, envelope }) => {
         const also =
           envelope.shard === null
             ? {}
             : { also: { shard: envelope.shard, seq: envelope.seq ?? 0 } };
-        const source: Source = { from: "mailbox", first: position, last: position, ...also };
+        const source: Source = { from: "mailbox", first, last: position, ...also };
         return { actor: envelope.to, source, input: { input: "envelope", envelope }, attempts: 0 };
       });
   }
 
-  async #batch(companion: Companion, entries: readonly MailboxEntry[]): Promise<Item[]> {
+  async #batch(
+    companion: Companion,
+    entries: readonly MailboxEntry[],
+    first: Position,
+  ): Promise<Item[]> {
     const digests = entries.map((entry) => entry.envelope.id);
     const stored = await this.#host.transport.store.getMany("outcomes", digests);
     const known = digests.map(
@@ -168,14 +180,15 @@ export class Inlet {
       entries.map((entry) => entry.envelope),
       known,
     );
+    this.#grown += entries.length;
     const kept = companion
       .keep()
       .map(({ key, value }) => ({ table: "evidence" as const, key, value }));
     if (kept.length > 0) await this.#host.transport.store.write(kept);
-    const [first, last] = [entries[0]!.position, entries.at(-1)!.position];
+    const last = entries.at(-1)!.position;
     const actor = `${this.#definition.kind}/${this.#state.shard.split(".")[1]}` as ActorAddress;
     const envelope = {
-      id: `${this.#state.shard}@${first}-${last}`,
+      id: `${this.#state.shard}@${entries[0]!.position}-${last}`,
       from: "edge/source",
       to: actor,
       type: "batch",
@@ -205,10 +218,11 @@ export class Inlet {
   takeCheckpoint(force: boolean): { key: string; bytes: Uint8Array; position: Position } | null {
     if (!this.#companion || this.#outstanding > 0) return null;
     const position = this.#state.mailboxMark;
-    const grown = position - this.#checkpointed.position;
     const age = this.#host.clock.steady() - this.#checkpointed.at;
-    const due = grown >= LIMITS.companionEnvelopesMax || age >= LIMITS.companionAfterMs || force;
-    if (grown === 0 || !due) return null;
+    const due =
+      this.#grown >= LIMITS.companionEnvelopesMax || age >= LIMITS.companionAfterMs || force;
+    if (this.#grown === 0 || !due) return null;
+    this.#grown = 0;
     const head = Buffer.alloc(POSITION_BYTES);
     head.writeBigUInt64BE(BigInt(position));
     return {

@@ -171,8 +171,8 @@ interface ClaimRecord {
 export interface Mark {
   /** Everything up to here was applied. */
   readonly mark: number;
-  /** Applied beyond the mark, out of order. */
-  readonly ahead: readonly number[];
+  /** Ranges applied beyond the mark, out of order: first and last; a number is a range of one. */
+  readonly ahead: readonly (number | readonly [number, number])[];
 }
 
 /** State up to position `upTo` is in the state store; what it does not hold is here. */

@@ -25,7 +25,10 @@ export type Random = () => number;
 
 /** `kind.n` */
 export type ShardId = string;
-/** Rises by one a record within its shard; 0 means the journal is empty. */
+/**
+ * In a journal it rises by one a record within its shard, and 0 means that it is empty. In a mailbox
+ * it rises, from 1 or more, and numbers in between may stand for nothing.
+ */
 export type Position = number;
 
 export interface StoredRecord {
@@ -50,7 +53,10 @@ export interface Journal {
   /** Records from `from` on, in order, at most `limit`. */
   read(shard: ShardId, from: Position, limit: number): Promise<readonly StoredRecord[]>;
   last(shard: ShardId): Promise<Position>;
-  /** Forgets the records strictly below `below`. Absolute: repeating it does no harm. */
+  /**
+   * Forgets the records strictly below `below`. Absolute: repeating it does no harm. What was
+   * appended together may be kept together, and the last append may be kept whatever `below` is.
+   */
   trim(shard: ShardId, below: Position): Promise<void>;
 }
 
@@ -124,8 +130,9 @@ export interface Mailbox {
   publish(shard: ShardId, envelopes: readonly Envelope[]): Promise<Position>;
   /** Entries after `after`, in order, at most `limit`. */
   read(shard: ShardId, after: Position, limit: number): Promise<readonly MailboxEntry[]>;
-  /** Envelopes after `after`. */
+  /** How many envelopes are after `after`; where others publish too, it may be a moment behind. */
   depth(shard: ShardId, after: Position): Promise<number>;
+  /** Forgets what is up to `upTo`; what was published together may be kept together. */
   trim(shard: ShardId, upTo: Position): Promise<void>;
   /** Rings when something was published by this process or, at the latest within a second, another. */
   subscribe(shard: ShardId, ring: () => void): () => void;
@@ -164,7 +171,7 @@ export interface Leases {
 
 /** One durable place: what a runner is started on. */
 export interface Transport {
-  readonly name: "memory" | "local";
+  readonly name: "memory" | "local" | "nats";
   readonly journal: Journal;
   readonly store: StateStore;
   readonly mailbox: Mailbox;

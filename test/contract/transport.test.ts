@@ -134,7 +134,8 @@ for (const adapter of ADAPTERS) {
 
       it("trims strictly below a position, and repeating it does no harm", async () => {
         const { journal } = transport;
-        await journal.append(SHARD, 0, ["a", "b", "c", "d"]);
+        for (const [last, text] of ["a", "b", "c", "d"].entries())
+          await journal.append(SHARD, last, [text]);
         for (const below of [3, 3, 2, 0, -5]) {
           await journal.trim(SHARD, below);
           assert.deepEqual(await recordsOf(SHARD), ["c", "d"]);
@@ -147,7 +148,9 @@ for (const adapter of ADAPTERS) {
         await transport.journal.trim(SHARD, 100);
         await reopen();
         assert.equal(await transport.journal.last(SHARD), 2);
-        assert.deepEqual(await transport.journal.read(SHARD, 1, 10), []);
+        // The last append may stay, whole.
+        const left = await transport.journal.read(SHARD, 1, 10);
+        assert.ok(left.length === 0 || left.at(-1)?.position === 2);
         assert.deepEqual(await transport.journal.append(SHARD, 0, ["x"]), {
           appended: false,
           last: 2,
@@ -160,11 +163,9 @@ for (const adapter of ADAPTERS) {
 
       it("trims more records than fit one step", async () => {
         const { journal } = transport;
-        await journal.append(
-          SHARD,
-          0,
-          Array.from({ length: 5_000 }, () => "x"),
-        );
+        const older = Array.from({ length: 4_998 }, () => "x");
+        await journal.append(SHARD, 0, older);
+        await journal.append(SHARD, 4_998, ["x", "x"]);
         await journal.trim(SHARD, 4_999);
         const positions = (await journal.read(SHARD, 1, 10)).map(({ position }) => position);
         assert.deepEqual(positions, [4_999, 5_000]);
@@ -180,12 +181,14 @@ for (const adapter of ADAPTERS) {
 
     describe("mailbox", () => {
       it("returns envelopes after a cursor, in the order of publishing", async () => {
-        assert.equal(await publish("1", "2"), 2);
-        assert.equal(await publish("3"), 3);
+        const second = await publish("1", "2");
+        const third = await publish("3");
         assert.deepEqual(await idsAfter(0), ["1", "2", "3"]);
-        assert.deepEqual(await idsAfter(1), ["2", "3"]);
+        const [first] = await transport.mailbox.read(SHARD, 0, 1);
+        assert.deepEqual(await idsAfter(first?.position ?? 0), ["2", "3"]);
+        assert.deepEqual(await idsAfter(second), ["3"]);
         assert.deepEqual(await idsAfter(0, 2), ["1", "2"]);
-        assert.deepEqual(await idsAfter(3), []);
+        assert.deepEqual(await idsAfter(third), []);
       });
 
       it("keeps the order of publishes that were not waited for", async () => {
@@ -203,23 +206,36 @@ for (const adapter of ADAPTERS) {
       });
 
       it("counts what is after a cursor, trimmed or not", async () => {
-        await publish("1", "2", "3", "4");
+        const second = await publish("1", "2");
+        const fourth = await publish("3", "4");
+        const [first] = await transport.mailbox.read(SHARD, 0, 1);
+        const cursors = [0, first?.position ?? 0, second, fourth, fourth + 5];
         const depths = () =>
-          Promise.all([0, 1, 4, 9].map((after) => transport.mailbox.depth(SHARD, after)));
-        assert.deepEqual(await depths(), [4, 3, 0, 0]);
-        await transport.mailbox.trim(SHARD, 2);
-        assert.deepEqual(await depths(), [2, 2, 0, 0]);
+          Promise.all(cursors.map((after) => transport.mailbox.depth(SHARD, after)));
+        assert.deepEqual(await depths(), [4, 3, 2, 0, 0]);
+        await transport.mailbox.trim(SHARD, second);
+        assert.deepEqual(await depths(), [2, 2, 2, 0, 0]);
+      });
+
+      it("counts what was published before it was opened", async () => {
+        await publish("1", "2");
+        await publish("3");
+        await reopen();
+        assert.equal(await transport.mailbox.depth(SHARD, 0), 3);
       });
 
       it("forgets up to and with a position, and goes on counting from the last", async () => {
-        await publish("1", "2", "3");
-        await transport.mailbox.trim(SHARD, 2);
-        await transport.mailbox.trim(SHARD, 2);
+        const second = await publish("1", "2");
+        const third = await publish("3");
+        await transport.mailbox.trim(SHARD, second);
+        await transport.mailbox.trim(SHARD, second);
         assert.deepEqual(await idsAfter(0), ["3"]);
-        await transport.mailbox.trim(SHARD, 3);
+        await transport.mailbox.trim(SHARD, third);
         await reopen();
         assert.equal(await transport.mailbox.depth(SHARD, 0), 0);
-        assert.equal(await publish("4"), 4);
+        const fourth = await publish("4");
+        assert.ok(fourth > third);
+        assert.deepEqual(await idsAfter(third), ["4"]);
       });
 
       it("does not share an envelope with who published it", async () => {
