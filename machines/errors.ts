@@ -88,6 +88,63 @@ export const ERRORS = {
     message: "shard {shard} misses envelopes of {sender}; what came after them is applied",
     retryable: false,
   },
+  // NATS.
+  nats_unreachable: {
+    message: "cannot reach NATS at {url}: {why}; start it, or name another with --nats or NATS_URL",
+    retryable: true,
+  },
+  nats_refused: {
+    message: "NATS at {url} refuses the credentials; see watchfloor nats permissions",
+    retryable: false,
+  },
+  nats_jetstream_off: {
+    message: "NATS at {url} has JetStream off, for the server or for this account; turn it on",
+    retryable: false,
+  },
+  nats_too_old: {
+    message: "NATS at {url} is {found}; {of} must be {wanted} or newer: upgrade it",
+    retryable: false,
+  },
+  nats_stream_differs: {
+    message:
+      "stream {stream} has {field} {found}, not {wanted}; change it with nats stream edit, or use another account",
+    retryable: false,
+  },
+  nats_recreated: {
+    message:
+      "stream {stream} on {path} was made anew since the first start; restore it, or remove all streams",
+    retryable: false,
+  },
+  nats_full: {
+    message:
+      "NATS has no room for {target}; nothing was damaged: free some space or raise its limits",
+    retryable: true,
+  },
+  nats_payload: { message: "NATS does not take {target}: {why}", retryable: false },
+  nats_forbidden: {
+    message:
+      "NATS forbids the {operation} on {target} to this credential; see watchfloor nats permissions",
+    retryable: false,
+  },
+  nats_unanswered: {
+    message: "NATS at {url} does not answer for {target}: {why}",
+    retryable: true,
+  },
+  nats_failed: { message: "NATS refused a request on {target}: {why}", retryable: false },
+  nats_foreign: {
+    message:
+      "message {seq} on {target} was written by another program; the shard {shard} is stopped",
+    retryable: false,
+  },
+  journal_forked: {
+    message:
+      "the journal of {shard} has two successors of one append at position {position} (message {seq})",
+    retryable: false,
+  },
+  envelope_refused: {
+    message: "what lies at {position} in the mailbox of {shard}, put there as {sender}, {why}",
+    retryable: false,
+  },
   append_unanswered: {
     message: "an append to {shard} got no answer; it may have happened",
     retryable: true,

@@ -7,17 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLocal } from "../../transports/local/index.ts";
 import { MemoryDisk, openMemory } from "../../transports/memory.ts";
-import type { Transport } from "../../transports/ports.ts";
-import { virtualClock, type VirtualClock } from "../kit/virtual-clock.ts";
-
-interface Place {
-  readonly clock: VirtualClock;
-  open(): Promise<Transport>;
-  remove(): Promise<void>;
-}
+import { virtualClock } from "../kit/virtual-clock.ts";
+import { natsPlaces } from "./nats-places.ts";
+import type { Place } from "./place.ts";
 
 interface Adapter {
-  readonly name: Transport["name"];
+  readonly name: string;
   /** Several may be open on one place at once. */
   readonly shared: boolean;
   place(): Promise<Place>;
@@ -50,6 +45,9 @@ export const ADAPTERS: readonly Adapter[] = [
       };
     },
   },
+  { name: "nats", shared: true, place: natsPlaces({}) },
+  { name: "nats 2.9", shared: true, place: natsPlaces({ tool: "nats-server-2.9" }) },
+  { name: "nats R3", shared: true, place: natsPlaces({ servers: 3 }) },
 ];
 
 /** An empty directory of its own for one test. */

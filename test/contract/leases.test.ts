@@ -3,6 +3,7 @@
  * Each test gets an empty place with two transports open on it, as two runners would have.
  */
 import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import { WatchfloorError } from "../../machines/errors.ts";
 import type { Leases, Transport } from "../../transports/ports.ts";
 import type { VirtualClock } from "../kit/virtual-clock.ts";
@@ -30,6 +31,14 @@ for (const adapter of ADAPTERS.filter(({ shared }) => shared)) {
       for (const transport of transports) await transport.close();
       await remove();
     });
+
+    /** A ring may come over a network, which keeps a time of its own. */
+    async function until(rung: () => boolean): Promise<void> {
+      while (!rung()) {
+        await clock.advance(10);
+        await setTimeout(1);
+      }
+    }
 
     it("hold nothing at first", async () => {
       assert.equal(await leases.read(KEY), null);
@@ -91,12 +100,10 @@ for (const adapter of ADAPTERS.filter(({ shared }) => shared)) {
       const cancel = leases.subscribe("reviewer/", () => rings.push("reviewer"));
       leases.subscribe("ingest/", () => rings.push("ingest"));
       const revision = (await others.write(KEY, 0, 1)) ?? assert.fail();
-      await clock.advance(1_000);
-      assert.ok(rings.includes("reviewer"));
+      await until(() => rings.includes("reviewer"));
       rings.length = 0;
-      await leases.remove(KEY, revision);
-      await clock.advance(1_000);
-      assert.ok(rings.includes("reviewer"));
+      await others.remove(KEY, revision);
+      await until(() => rings.includes("reviewer"));
       assert.ok(!rings.includes("ingest"));
       cancel();
       rings.length = 0;

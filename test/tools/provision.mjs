@@ -5,6 +5,7 @@
  *
  *     node test/tools/provision.mjs opa
  *     node test/tools/provision.mjs kafka
+ *     node test/tools/provision.mjs nats-server
  *
  * A tool is built by the Go toolchain from the go.mod and go.sum beside this script, or brought by
  * Maven as its pom says, so every file's hash is pinned here; nothing is downloaded that these files
@@ -23,9 +24,32 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const TOOLS = {
   opa: {
     module: "github.com/open-policy-agent/opa",
+    package: "github.com/open-policy-agent/opa",
     override: "OPA_BIN",
     versionArgs: ["version"],
     versionPattern: /^Version: (\S+)$/m,
+  },
+  "nats-server": {
+    module: "github.com/nats-io/nats-server/v2",
+    package: "github.com/nats-io/nats-server/v2",
+    override: "NATS_SERVER_BIN",
+    versionArgs: ["--version"],
+    versionPattern: /v(\d\S*)/,
+  },
+  // The oldest that is supported.
+  "nats-server-2.9": {
+    module: "github.com/nats-io/nats-server/v2",
+    package: "github.com/nats-io/nats-server/v2",
+    override: "NATS_SERVER_OLDEST_BIN",
+    versionArgs: ["--version"],
+    versionPattern: /v(\d\S*)/,
+  },
+  nats: {
+    module: "github.com/nats-io/natscli",
+    package: "github.com/nats-io/natscli/nats",
+    override: "NATS_BIN",
+    versionArgs: ["--version"],
+    versionPattern: /v?(\d+\.\d+\.\d+\S*)/,
   },
 };
 
@@ -62,7 +86,7 @@ function goVersion() {
 function build(tool, version, directory) {
   if (goVersion() === null) {
     fail(
-      `${tool} ${version} is missing, and so is the Go toolchain that builds it: install Go 1.25 or ` +
+      `${tool} ${version} is missing, and so is the Go toolchain that builds it: install Go 1.26 or ` +
         `newer, or set ${TOOLS[tool].override} to a binary of ${tool} ${version}.`,
     );
   }
@@ -70,7 +94,7 @@ function build(tool, version, directory) {
   const unfinished = `${directory}.${process.pid}`;
   mkdirSync(unfinished, { recursive: true });
   try {
-    const args = ["build", "-mod=readonly", "-o", join(unfinished, tool), TOOLS[tool].module];
+    const args = ["build", "-mod=readonly", "-o", join(unfinished, tool), TOOLS[tool].package];
     execFileSync("go", args, { cwd: join(HERE, tool), stdio: ["ignore", "inherit", "inherit"] });
     checked(tool, join(unfinished, tool), version);
     if (!existsSync(join(directory, tool))) renameSync(unfinished, directory);
