@@ -10,7 +10,7 @@ import { examples, onData } from "./cli/command.ts";
 import type { MachineOptions } from "./cli/inspecting.ts";
 import { addModel } from "./cli/model-commands.ts";
 import { addParameters, addPolicy } from "./cli/policy-commands.ts";
-import { openSession, type DataOptions, type Io, type Session } from "./cli/io.ts";
+import { natsFlags, openSession, type DataOptions, type Io, type Session } from "./cli/io.ts";
 import { packageFile } from "./package.ts";
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -107,6 +107,8 @@ function packageVersion(): string {
 interface RunOptions {
   readonly replay?: string;
   readonly transport?: string;
+  readonly nats?: string;
+  readonly natsCredentials?: string;
   readonly data?: string;
   readonly agents?: string;
   readonly mode?: string;
@@ -126,7 +128,9 @@ function addRun(program: Command, io: Io, exit: SetCode): void {
     .command("run")
     .description("host the agents: replay events, listen for Falco, work cases")
     .option("--replay <file>", "Falco JSON, one event a line; - reads standard input")
-    .option("--transport <name>", "local (durable, the default) or memory")
+    .option("--transport <name>", "local (durable, the default), nats or memory")
+    .option("--nats <url>", "a NATS server, or several with commas; means --transport nats")
+    .option("--nats-credentials <dir>", "a folder of credentials; see watchfloor nats permissions")
     .option("--data <dir>", "the data directory (default: ./watchfloor-data)")
     .option("--agents <kinds>", "agent kinds to host, separated by commas (default: all)")
     .option("--no-sample", "do not replay the bundled day where no source is configured")
@@ -151,13 +155,16 @@ function addRun(program: Command, io: Io, exit: SetCode): void {
         "run",
         "run --replay events.jsonl --exit-when-idle --json",
         "run --http 127.0.0.1:9090 --data /var/lib/watchfloor",
+        "run --nats nats://nats-0:4222,nats-1:4222 --agents reviewer,analyst",
         "run --kafka broker-1:9092,broker-2:9092 --topic falco",
       ),
     )
     .action(async (options: RunOptions) => {
-      const { http, config: folder = null, inspect, sample, kafka, topic, ...given } = options;
+      const { http, config: folder = null, inspect, sample, kafka, topic, ...more } = options;
+      const { nats, natsCredentials, transport, ...given } = more;
       const flags = {
         ...given,
+        ...natsFlags({ nats, natsCredentials, transport }),
         sample: sample === false ? "never" : undefined,
         "http.host": http?.host,
         "http.port": http?.port,
@@ -333,6 +340,9 @@ function addInside(program: Command, io: Io): void {
     .option("--case <id>", "mark where this case is")
     .option("--mermaid", "as a Mermaid stateDiagram-v2")
     .option("--data <dir>", "the data directory")
+    .option("--transport <name>", "local (the default) or nats")
+    .option("--nats <url>", "a NATS server, or several with commas; means --transport nats")
+    .option("--nats-credentials <dir>", "a folder of credentials")
     .option("--config <dir>", "where watchfloor.yaml is")
     .addHelpText("after", examples("machine coordinator --case c-0123456789ab --mermaid"))
     .action(async (kind: string, options: MachineOptions) => {

@@ -28,9 +28,7 @@ import { loadWasmEngine } from "../policies/wasm-engine.ts";
 import { systemClock, systemRandom } from "../transports/clock.ts";
 import { openSimulatedCluster } from "../transports/kubernetes/simulated.ts";
 import { createAnthropicModel } from "../transports/llm/anthropic.ts";
-import { openLocal } from "../transports/local/index.ts";
 import { connectInProcess } from "../transports/mcp/in-process.ts";
-import { openMemory } from "../transports/memory.ts";
 import type {
   Clock,
   Cluster,
@@ -43,7 +41,6 @@ import type {
 } from "../transports/ports.ts";
 import { INVENTORY } from "../transports/sample/inventory.ts";
 import type { Config } from "./config.ts";
-import { loadIdentity } from "./identity.ts";
 import { openGate, wakeTrainer, type GateControl } from "./gate.ts";
 import { Intake } from "./intake.ts";
 import { LIMITS } from "./limits.ts";
@@ -52,6 +49,7 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 import { openDecisionLog } from "./decisions.ts";
 import { packageFile } from "./package.ts";
 import { openParameters, watchParameters } from "./parameters.ts";
+import { openForRunner, runnerName } from "./place.ts";
 import { Runner, type Observer } from "./runner.ts";
 
 export interface FloorOptions {
@@ -103,7 +101,10 @@ async function composed(
   closers: (() => Promise<void>)[],
 ): Promise<Floor> {
   const { clock = systemClock, random = systemRandom } = options;
-  const transport = options.transport ?? (await openTransport(config, clock));
+  const runnerId = runnerName(random);
+  const alarm = (error: WatchfloorError): void => sayAlarm(options, error);
+  const transport =
+    options.transport ?? (await openForRunner(config, { clock, random, runnerId, alarm }));
   closers.push(() => transport.close());
   const cluster = await openCluster(config, clock);
   closers.push(() => cluster.close());
@@ -132,7 +133,7 @@ async function composed(
     shardCount: config.shards,
     clock,
     random,
-    runnerId: `runner-${process.pid}`,
+    runnerId,
     observers: [metrics, ...options.observers, faults.observer, countAnalyst(analyst)],
   });
   const running = runner;
@@ -157,7 +158,7 @@ async function composed(
       return faults.failed();
     },
     say: options.say,
-    ready: () => readiness(running, faults.failed()),
+    ready: () => readiness(running, transport, faults.failed()),
     caseSummaries: async (ids) => {
       const found = await transport.store.getMany("cases", ids);
       return (found as unknown as (CaseSummary | null)[]).filter((summary) => summary !== null);
@@ -169,14 +170,6 @@ async function composed(
       for (const close of closers.toReversed()) await close();
     },
   };
-}
-
-async function openTransport(config: Config, clock: Clock): Promise<Transport> {
-  if (config.transport === "memory") return openMemory({ clock });
-  const transport = await openLocal({ path: config.data, shardCount: config.shards, clock });
-  // The key that signs evidence exists from the first start on.
-  loadIdentity(config.data);
-  return transport;
 }
 
 function openCluster(config: Config, clock: Clock): Promise<Cluster> {
@@ -302,16 +295,21 @@ async function languageModel(config: Config, clock: Clock): Promise<Model | null
 
 // ---- Health ------------------------------------------------------------------------------------
 
-function watchFaults({ say }: FloorOptions): {
+function sayAlarm({ say }: Pick<FloorOptions, "say">, error: WatchfloorError): void {
+  say(`Alarm: ${error.code}: ${error.message}`);
+}
+
+function watchFaults(options: FloorOptions): {
   observer: Observer;
   lost: Promise<void>;
   failed: () => boolean;
 } {
+  const { say } = options;
   let failed = false;
   let lose = (): void => {};
   const lost = new Promise<void>((resolve) => (lose = resolve));
   const observer: Observer = {
-    alarm: (error) => say(`Alarm: ${error.code}: ${error.message}`),
+    alarm: (error) => sayAlarm(options, error),
     lost: (shard, error) => {
       failed = true;
       const known = error as Partial<WatchfloorError>;
@@ -332,10 +330,15 @@ function countAnalyst(analyst: { calls: number }): Observer {
   };
 }
 
-function readiness(runner: Runner, failed: boolean): { ready: boolean; reasons: string[] } {
+function readiness(
+  runner: Runner,
+  transport: Transport,
+  failed: boolean,
+): { ready: boolean; reasons: string[] } {
   const reasons = [
     ...(failed ? ["the runner lost a shard"] : []),
-    ...(runner.ready ? [] : ["the runner is not started"]),
+    ...(transport.reasons?.() ?? []),
+    ...(runner.ready ? [] : ["the runner does not hold its shards yet"]),
     ...(runner.backlog > LIMITS.backlogMax ? ["the backlog is over its bound"] : []),
   ];
   return { ready: reasons.length === 0, reasons };

@@ -40,7 +40,7 @@ const topic = z
 
 export const SettingsSchema = z.strictObject({
   data: text("must be a folder").default("./watchfloor-data").meta({ path: true }),
-  transport: oneOf(["local", "memory"]).default("local"),
+  transport: oneOf(["local", "memory", "nats"]).default("local"),
   /** Agent kinds that this runner hosts. */
   agents: z
     .array(z.enum(KINDS), "must be a list of agent kinds")
@@ -104,10 +104,10 @@ export const SettingsSchema = z.strictObject({
     .default(1)
     .meta({ text: "number" }),
   nats: z.strictObject({
-    url: text("must be a URL")
-      .nullable()
-      .default(null)
-      .meta({ also: "NATS_URL", secret: "url", unused: true }),
+    /** One, or several with commas; null is the server on this machine. */
+    url: text("must be a URL").nullable().default(null).meta({ also: "NATS_URL", secret: "url" }),
+    /** A folder with a file for each role; null where the server asks for none. */
+    credentials: text("must be a folder").nullable().default(null).meta({ path: true }),
   }),
   kafka: z.strictObject({
     /** Null reads no topic. */

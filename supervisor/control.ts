@@ -18,6 +18,7 @@ import type { Command } from "./commands.ts";
 import { answeringPid } from "./control-client.ts";
 import type { ModelOrder } from "./model-orders.ts";
 import { CONTROL_LIMITS, PROTOCOL, RequestSchema, SOCKET, socketAddress } from "./control-wire.ts";
+import { randomHex } from "./hex.ts";
 import { openProofs, provenPerson, removeProof } from "./peer.ts";
 
 export interface ControlOptions {
@@ -172,13 +173,4 @@ function onLine(
     take(Buffer.concat(chunks).toString("utf8"));
   };
   socket.on("data", read);
-}
-
-/** Lower-case hex of 32 bits a word. */
-export function randomHex(random: Random, words: number): string {
-  const word = (): string =>
-    Math.floor(random() * 2 ** 32)
-      .toString(16)
-      .padStart(8, "0");
-  return Array.from({ length: words }, word).join("");
 }

@@ -14,7 +14,10 @@ export function prepareFirstModel(config: {
   readonly data: string;
   readonly sampleSeed: number;
 }): FirstModel {
-  const first = config.transport === "memory" || !existsSync(join(config.data, "data.mdb"));
+  // Of a cluster it is not known before it is asked.
+  const { transport, data } = config;
+  const first =
+    transport !== "nats" && (transport === "memory" || !existsSync(join(data, "data.mdb")));
   const fitting = first && isBuilt() ? inThread(config.sampleSeed) : null;
   // Nobody may ask for it; then its failure is nobody's either.
   fitting?.catch(() => {});

@@ -177,6 +177,8 @@ export interface Transport {
   readonly mailbox: Mailbox;
   /** Null where one process owns everything for as long as it has the transport open. */
   readonly leases: Leases | null;
+  /** Why it cannot be used right now, in words; empty when it can. */
+  reasons?(): readonly string[];
   close(): Promise<void>;
 }
 

@@ -4,11 +4,11 @@
  */
 import { WatchfloorError, type ErrorCode } from "../../machines/errors.ts";
 import { DISMISSALS, type CaseSummary, type Dismissal } from "../../machines/vocabulary.ts";
-import { openLocal } from "../../transports/local/index.ts";
 import { checkCommand, publishCommand, type Command } from "../commands.ts";
 import { askRunner } from "../control-client.ts";
-import { randomHex } from "../control.ts";
+import { randomHex } from "../hex.ts";
 import { makeProof, ownPerson } from "../peer.ts";
+import { isWorked, openForWriting } from "../place.ts";
 import { Reader } from "../reader.ts";
 import { plain } from "../views/text.ts";
 import { printJson, printLines, type Io, type Session } from "./io.ts";
@@ -154,7 +154,9 @@ async function sendForCase(
 
 async function send(session: Session, command: Command, as: string | undefined): Promise<Sent> {
   const note = bounded("--as", as, NOTE_CHARS_MAX);
-  const { io, dataDir } = session;
+  const { io, place } = session;
+  if (place.transport === "nats") return store(session, command, note);
+  const { dataDir } = place;
   const deadline = io.clock.steady() + STARTING_MS;
   for (;;) {
     const request = { op: "publish", command, as: note } as const;
@@ -163,7 +165,7 @@ async function send(session: Session, command: Command, as: string | undefined):
       return { id: String((reply.result as { id?: unknown }).id), running: true };
     if (reply?.ok === false) throw refusal(reply.error);
     try {
-      return { id: await store(session, command, note), running: false };
+      return await store(session, command, note);
     } catch (error) {
       const starting = error instanceof WatchfloorError && error.code === "data_in_use";
       if (!starting || io.clock.steady() >= deadline) throw error;
@@ -172,24 +174,15 @@ async function send(session: Session, command: Command, as: string | undefined):
   }
 }
 
-/** No runner: the command goes into the mailbox from here, under the lock of one transaction. */
-async function store(
-  { io, dataDir }: Session,
-  command: Command,
-  as: string | null,
-): Promise<string> {
-  const transport = await openLocal({
-    path: dataDir,
-    shardCount: null,
-    lock: false,
-    clock: io.clock,
-  });
+/** The command goes into the mailbox from here: no runner is asked. */
+async function store({ io, place }: Session, command: Command, as: string | null): Promise<Sent> {
+  const transport = await openForWriting(place, io.clock, io.random);
   try {
     const { mailbox, shardCount } = transport;
     const reader = new Reader(transport, shardCount);
     const id = `cmd-${randomHex(io.random, 4)}`;
     await publishCommand({ reader, mailbox, shardCount }, command, ownPerson(as), id);
-    return id;
+    return { id, running: await isWorked(transport) };
   } finally {
     await transport.close();
   }

@@ -12,6 +12,9 @@ export function onData(parent: Command, signature: string, description: string):
       "--data <dir>",
       "the data directory (default: from the configuration, else ./watchfloor-data)",
     )
+    .option("--transport <name>", "local (the default) or nats")
+    .option("--nats <url>", "a NATS server, or several with commas; means --transport nats")
+    .option("--nats-credentials <dir>", "a folder of credentials; see watchfloor nats permissions")
     .option("--config <dir>", "where watchfloor.yaml is")
     .option("--json", "one JSON value a line");
 }

@@ -4,6 +4,7 @@
  */
 import { resolve } from "node:path";
 import type { Clock, Random } from "../../transports/ports.ts";
+import type { Place } from "../place.ts";
 import { painter, type Paint } from "../views/text.ts";
 
 export interface Io {
@@ -23,6 +24,9 @@ export interface Io {
 /** Options that every command which reads or changes the data has. */
 export interface DataOptions {
   readonly data?: string;
+  readonly transport?: string;
+  readonly nats?: string;
+  readonly natsCredentials?: string;
   readonly config?: string;
   readonly json?: boolean;
 }
@@ -31,21 +35,48 @@ export interface DataOptions {
 export interface Session {
   readonly io: Io;
   readonly dataDir: string;
+  readonly place: Place;
   readonly json: boolean;
   readonly paint: Paint;
 }
 
-/** With `--data` no configuration is read: a broken one must not hide what is stored. */
+/** With `--data` alone no configuration is read: a broken one must not hide what is stored. */
 export async function openSession(io: Io, options: DataOptions): Promise<Session> {
-  const dataDir =
-    options.data === undefined ? await configuredData(io, options) : resolve(io.cwd, options.data);
   const colour = io.terminal && (io.env["NO_COLOR"] ?? "") === "";
-  return { io, dataDir, json: options.json ?? false, paint: painter(colour) };
+  const found = await placed(io, options);
+  return { io, ...found, json: options.json ?? false, paint: painter(colour) };
 }
 
-async function configuredData(io: Io, { config }: DataOptions): Promise<string> {
+async function placed(io: Io, options: DataOptions): Promise<Pick<Session, "dataDir" | "place">> {
+  const { data, transport, nats, natsCredentials, config } = options;
+  if (data !== undefined && transport === undefined && nats === undefined) {
+    const dataDir = resolve(io.cwd, data);
+    return { dataDir, place: { transport: "local", dataDir } };
+  }
   const { loadConfig } = await import("../config.ts");
-  return loadConfig({ flags: {}, env: io.env, cwd: io.cwd, folder: config ?? null }).data;
+  const { placeOf } = await import("../place.ts");
+  const flags = { data, ...natsFlags({ transport, nats, natsCredentials }) };
+  const loaded = loadConfig({ flags, env: io.env, cwd: io.cwd, folder: config ?? null });
+  return { dataDir: loaded.data, place: placeOf(loaded) };
+}
+
+interface NatsFlags {
+  readonly transport: string | undefined;
+  readonly nats: string | undefined;
+  readonly natsCredentials: string | undefined;
+}
+
+/** Whoever names a server means the transport. */
+export function natsFlags({
+  transport,
+  nats,
+  natsCredentials,
+}: NatsFlags): Record<string, string | undefined> {
+  return {
+    transport: transport ?? (nats === undefined ? undefined : "nats"),
+    "nats.url": nats,
+    "nats.credentials": natsCredentials,
+  };
 }
 
 export function printLines(io: Io, lines: readonly string[]): Promise<void> {

@@ -14,11 +14,11 @@ import type { TrainerContext } from "../../machines/trainer.machine.ts";
 import type { FalcoEvent } from "../../machines/vocabulary.ts";
 import { readLines } from "../../transports/falco/lines.ts";
 import { parseFalcoLine } from "../../transports/falco/parse.ts";
-import { openLocal } from "../../transports/local/index.ts";
 import type { StateStore } from "../../transports/ports.ts";
 import { askRunner } from "../control-client.ts";
+import { openForWriting, type Stored } from "../place.ts";
 import { WHY_CHARS_MAX } from "../control-wire.ts";
-import { randomHex } from "../control.ts";
+import { randomHex } from "../hex.ts";
 import { TRAINER } from "../gate.ts";
 import { carryOut, offerPath, type ModelOrder, type OrderResult } from "../model-orders.ts";
 import { parameterLedger } from "../parameters.ts";
@@ -215,12 +215,9 @@ async function labelsOf(store: StateStore): Promise<readonly Label[]> {
 
 // ---- The store ---------------------------------------------------------------------------------
 
-async function withStore<T>(
-  session: Session,
-  use: (transport: Awaited<ReturnType<typeof openLocal>>) => Promise<T>,
-): Promise<T> {
-  const { dataDir: path, io } = session;
-  const transport = await openLocal({ path, shardCount: null, lock: false, clock: io.clock });
+async function withStore<T>(session: Session, use: (transport: Stored) => Promise<T>): Promise<T> {
+  const { place, io } = session;
+  const transport = await openForWriting(place, io.clock, io.random);
   try {
     return await use(transport);
   } finally {

@@ -8,7 +8,6 @@ import type { Json } from "../../machines/protocol.ts";
 import { type ParameterEntry } from "../../policies/live-parameters.ts";
 import { parameterAt, type ParameterChange } from "../../policies/parameters-change.ts";
 import { resourceOf, type ReviewParameters } from "../../policies/parameters.ts";
-import { openLocal } from "../../transports/local/index.ts";
 import type { StateStore } from "../../transports/ports.ts";
 import { loadConfig, type Config } from "../config.ts";
 import { askRunner } from "../control-client.ts";
@@ -20,6 +19,7 @@ import {
   parameterLedger,
 } from "../parameters.ts";
 import { makeProof, ownPerson } from "../peer.ts";
+import { openForReading, openForWriting, type Stored } from "../place.ts";
 import { plain, table, timeText } from "../views/text.ts";
 import { printJson, printLines, type DataOptions, type Session } from "./io.ts";
 
@@ -36,7 +36,7 @@ export async function getParameters(
   path: string | undefined,
   options: DataOptions,
 ): Promise<void> {
-  const entry = await withStore(session, READING, (store) => parameterLedger(store).head());
+  const entry = await withStore(session, openForReading, (store) => parameterLedger(store).head());
   const inForce = entry ?? declaredParameters(configOf(session, options));
   const value = path === undefined ? resourceOf(inForce.name, inForce.spec) : at(inForce, path);
   if (session.json) return printJson(session.io, [value]);
@@ -53,7 +53,7 @@ function at(parameters: ReviewParameters, path: string): Json {
 // ---- history -----------------------------------------------------------------------------------
 
 export async function listHistory(session: Session): Promise<void> {
-  const entries = (await withStore(session, READING, parameterEntries)) ?? [];
+  const entries = (await withStore(session, openForReading, parameterEntries)) ?? [];
   if (session.json) return printJson(session.io, entries.map(shown));
   if (entries.length === 0) return printLines(session.io, ["No parameters were kept yet."]);
   const rows = entries.map((entry) => [
@@ -91,7 +91,10 @@ export async function setParameters(
   const why = whyOf(options.why);
   const asked = { op: "parameters", changes, why, as: options.as ?? null } as const;
   const { io, dataDir } = session;
-  const reply = await askRunner(dataDir, io.clock, (nonce) => makeProof(dataDir, nonce), asked);
+  const reply =
+    session.place.transport === "nats"
+      ? null
+      : await askRunner(dataDir, io.clock, (nonce) => makeProof(dataDir, nonce), asked);
   if (reply?.ok === false) throw refusal(reply.error);
   const running = reply !== null;
   const entry = running
@@ -132,7 +135,7 @@ async function keep(
 ): Promise<ParameterEntry> {
   const { clock } = session.io;
   const config = configOf(session, options);
-  const kept = await withStore(session, WRITING, async (store) => {
+  const kept = await withStore(session, openForWriting, async (store) => {
     const live = await openParameters(config, store, clock);
     return live.set(changes, { who: ownPerson(options.as ?? null), why, at: clock.now() });
   });
@@ -143,20 +146,15 @@ async function keep(
 
 // ---- The store ---------------------------------------------------------------------------------
 
-/** Beside a runner. */
-const READING = { readOnly: true } as const;
-/** Under the lock, in the absence of a runner. */
-const WRITING = { lock: false } as const;
-
 /** Null where nothing was ever stored. */
 async function withStore<T>(
-  { io, dataDir }: Session,
-  how: typeof READING | typeof WRITING,
+  { io, place }: Session,
+  open: typeof openForReading,
   use: (store: StateStore) => Promise<T>,
 ): Promise<T | null> {
-  let transport: Awaited<ReturnType<typeof openLocal>>;
+  let transport: Stored;
   try {
-    transport = await openLocal({ path: dataDir, shardCount: null, clock: io.clock, ...how });
+    transport = await open(place, io.clock, io.random);
   } catch (error) {
     if (error instanceof WatchfloorError && error.code === "data_unusable") return null;
     throw error;

@@ -4,7 +4,7 @@
  */
 import { WatchfloorError } from "../../machines/errors.ts";
 import type { CaseSummary, FalcoEvent } from "../../machines/vocabulary.ts";
-import { openLocal } from "../../transports/local/index.ts";
+import { openForReading } from "../place.ts";
 import { Reader } from "../reader.ts";
 import { caseLine, casesTable, caseStory } from "../views/case.ts";
 import { readTrace, traceLines, traceText } from "../views/trace.ts";
@@ -15,13 +15,8 @@ export async function withReader<T>(
   session: Session,
   work: (reader: Reader) => Promise<T>,
 ): Promise<T> {
-  const { io, dataDir } = session;
-  const transport = await openLocal({
-    path: dataDir,
-    shardCount: null,
-    readOnly: true,
-    clock: io.clock,
-  });
+  const { io, place } = session;
+  const transport = await openForReading(place, io.clock, io.random);
   try {
     return await work(new Reader(transport, transport.shardCount));
   } finally {

@@ -9,7 +9,7 @@ import { createScorer, cutOf, type Model, type Scored } from "../../anomaly/inde
 import { toFailure, WatchfloorError } from "../../machines/errors.ts";
 import { readLines, type SourceLine } from "../../transports/falco/lines.ts";
 import { EVENT_BYTES_MAX, parseFalcoLine } from "../../transports/falco/parse.ts";
-import { openLocal } from "../../transports/local/index.ts";
+import { openForReading } from "../place.ts";
 import { parameterLedger } from "../parameters.ts";
 import { plotLines, plotSvg, type ScorePlot } from "../views/plot.ts";
 import type { Io, Session } from "./io.ts";
@@ -98,8 +98,8 @@ function scoreAt({ full: { calibration } }: Model, cutP: number): number {
 async function serving(
   session: Session,
 ): Promise<{ readonly model: Model; readonly budget: number; readonly version: number }> {
-  const { dataDir: path, io } = session;
-  const transport = await openLocal({ path, shardCount: null, readOnly: true, clock: io.clock });
+  const { place, io } = session;
+  const transport = await openForReading(place, io.clock, io.random);
   try {
     const models = new Models(transport.store);
     const now = await models.serving();

@@ -98,8 +98,8 @@ describe("supervisor: settings", () => {
 
   it("says which given settings this version does not use", () => {
     assert.deepEqual(unusedSettings(load()), []);
-    assert.deepEqual(unusedSettings(load({ env: { NATS_URL: "nats://u:p@n:4222" } })), [
-      "nats.url (env NATS_URL) is not used by this version.",
+    assert.deepEqual(unusedSettings(load({ env: { OPA_URL: "http://u:p@n:8181" } })), [
+      "opa.url (env OPA_URL) is not used by this version.",
     ]);
   });
 
@@ -164,7 +164,7 @@ describe("supervisor: settings", () => {
 
   for (const [name, value, rule] of [
     ["WATCHFLOOR_MODE", "enforced", /mode must be one of observe, recommend, enforce/],
-    ["WATCHFLOOR_TRANSPORT", "nats", /transport must be one of local, memory/],
+    ["WATCHFLOOR_TRANSPORT", "redis", /transport must be one of local, memory, nats/],
     ["WATCHFLOOR_HTTP_PORT", "80a", /http\.port must be a whole number from 0 to 65535/],
     ["WATCHFLOOR_HTTP_PORT", "70000", /http\.port must be a whole number/],
     ["WATCHFLOOR_ALERT_BUDGET", "0", /alertBudget must be over 0/],

@@ -10,7 +10,7 @@ import { WatchfloorError } from "../../machines/errors.ts";
 const CODES = {
   wrongLastSequence: new Set([10071, 10164]),
   /** No room on the disk, or within the account's limits. */
-  full: new Set([10023, 10028, 10047]),
+  full: new Set([10002, 10023, 10028, 10047]),
   storeFailed: new Set([10077]),
   /** No leader for now. */
   unavailable: new Set([10008, 10009]),
