@@ -163,10 +163,11 @@ export class Broker {
     await producer.disconnect();
   }
 
-  /** The group's committed offset of each partition, -1 where it has none. */
+  /** The group's committed offset of each partition, -1 where it has none; none while nobody can say. */
   async committed(group: string, topic: string): Promise<readonly number[]> {
-    const found = await this.administer((admin) =>
-      admin.fetchOffsets({ groupId: group, topics: [topic] }),
+    const found = await this.administer(async (admin) =>
+      // Its coordinator may still be loading, after a start of the broker.
+      admin.fetchOffsets({ groupId: group, topics: [topic] }).catch(() => []),
     );
     return (found[0]?.partitions ?? [])
       .toSorted((a, b) => a.partition - b.partition)
