@@ -6,6 +6,7 @@ import { WatchfloorError } from "../machines/errors.ts";
 import type { Envelope, JsonObject } from "../machines/protocol.ts";
 import {
   PRIORITIES,
+  type Entity,
   type EventFacts,
   type FalcoEvent,
   type FeatureContribution,
@@ -83,6 +84,8 @@ const TOP_FEATURES = 5;
  */
 const RARE_BUDGETS = 2;
 const UNUSUAL_SHARE = 0.02;
+/** Room for the rows of a usual batch; a larger one makes more. */
+const BATCH_ROWS = 512;
 
 /** @throws `option_invalid` */
 export function createScreener(options: ScreenerOptions): Screener {
@@ -119,6 +122,24 @@ function checkBudget(budget: number): void {
   throw new WatchfloorError("option_invalid", { option: "budget", rule: "must be in (0, 1)" });
 }
 
+/** An event that was measured and learnt, and is not judged yet. */
+interface Measured {
+  readonly event: FalcoEvent;
+  readonly origin: SourceEvent["origin"];
+  readonly traceId: string;
+  readonly at: number;
+  readonly entity: Entity;
+  readonly workload: string;
+  readonly window: ReturnType<LearningWindows["enter"]> | null;
+  readonly row: Float32Array;
+}
+
+interface Judgement {
+  readonly score: number;
+  readonly pValue: number;
+  readonly novel: boolean;
+}
+
 interface GateSettings {
   readonly model: () => Model;
   readonly budget: () => number;
@@ -135,7 +156,8 @@ class Gate {
   private windows: LearningWindows;
   private cuts = { full: 0, familiar: 0 };
   private readonly floor: number;
-  private readonly row = new Float32Array(COLUMNS);
+  /** Of the batch under way, one after another. */
+  private rows = new Float32Array(BATCH_ROWS * COLUMNS);
   private readonly familiar = new Float32Array(COLUMNS);
 
   constructor(settings: GateSettings) {
@@ -168,16 +190,21 @@ class Gate {
 
   apply(envelopes: readonly Envelope[], known: readonly boolean[]): Screening {
     this.consult();
-    const batch = new Set<string>();
-    const items = envelopes.map((envelope, i) => {
+    const measured: Measured[] = [];
+    const seen = new Set<string>();
+    const ways = envelopes.map((envelope, i) => {
       const { event, origin } = envelope.data as unknown as SourceEvent;
-      const repeated = known[i] === true || batch.has(event.digest);
-      batch.add(event.digest);
+      const repeated = known[i] === true || seen.has(event.digest);
+      seen.add(event.digest);
       const traceId = traceIdOf(envelope.traceparent, event.digest);
-      if (!repeated && !event.internal) return this.score(event, origin, traceId);
-      return unscored(event, traceId, repeated ? "duplicate" : "internal");
+      if (repeated || event.internal)
+        return unscored(event, traceId, repeated ? "duplicate" : "internal");
+      measured.push(this.measure(event, origin, traceId, measured.length));
+      return null;
     });
-    return { items } as unknown as Screening;
+    const items = this.judged(measured);
+    let next = 0;
+    return { items: ways.map((item) => item ?? items[next++]!) } as unknown as Screening;
   }
 
   save(): Uint8Array {
@@ -196,16 +223,50 @@ class Gate {
     reader.end();
   }
 
-  private score(event: FalcoEvent, origin: SourceEvent["origin"], traceId: string): ScreenedItem {
+  /** Into the batch's rows. An event is learnt before the next one is measured, whatever it scores. */
+  private measure(
+    event: FalcoEvent,
+    origin: SourceEvent["origin"],
+    traceId: string,
+    index: number,
+  ): Measured {
     const at = atMsOf(event);
     const entity = entityOf(event);
-    this.extractor.measure(event, entity, at, this.row);
+    if (this.rows.length < (index + 1) * COLUMNS) this.rows = grown(this.rows);
+    const row = this.rows.subarray(index * COLUMNS, (index + 1) * COLUMNS);
+    this.extractor.measure(event, entity, at, row);
     const workload = workloadKey(entity);
     // What cannot be named cannot be learnt either: such an event is judged in full.
     const window = entity.identity === "missing" ? null : this.windows.enter(workload, at);
-    const learning = window?.learning ?? false;
-    const { score, pValue, novel } = this.judge(learning);
+    this.extractor.learn();
+    return { event, origin, traceId, at, entity, workload, window, row };
+  }
+
+  private judged(measured: readonly Measured[]): readonly ScreenedItem[] {
+    const scores = new Float32Array(measured.length);
+    this.model.full.forest.scoreBatch(this.rows.subarray(0, scores.length * COLUMNS), scores);
+    return measured.map((one, i) => this.itemOf(one, this.judge(one, scores[i]!)));
+  }
+
+  /** Score and p-value are those of what was judged: without rarities while learning. */
+  private judge({ row, window }: Measured, score: number): Judgement {
+    const { full, familiar, medians } = this.model;
+    const pValue = pValueOf(full.calibration, score);
+    const novel = pValue <= this.cuts.full;
+    if (!window?.learning) return { score, pValue, novel };
+    this.familiar.set(row);
+    familiarRow(this.familiar, medians);
+    const done = familiar.forest.scoreOne(this.familiar);
+    const donePValue = pValueOf(familiar.calibration, done);
+    const rare = donePValue <= this.cuts.familiar;
+    const forward = rare || (novel && donePValue <= UNUSUAL_SHARE);
+    return { score: done, pValue: donePValue, novel: forward };
+  }
+
+  private itemOf(measured: Measured, { score, pValue, novel }: Judgement): ScreenedItem {
+    const { event, origin, traceId, at, entity, workload, window, row } = measured;
     const forward = novel || PRIORITIES.indexOf(event.priority) <= this.floor;
+    if (!forward) this.recent.offer(row, event, at);
     const facts: EventFacts = {
       digest: event.digest,
       rule: safeRule(event.rule),
@@ -216,14 +277,12 @@ class Gate {
       tagTechniques: tagTechniques(event.tags),
       score,
       pValue,
-      features: forward ? this.explain() : [],
-      learning,
+      features: forward ? this.explain(row) : [],
+      learning: window?.learning ?? false,
       injectionSuspected: forward && injectionSuspected(event),
       origin,
       traceId,
     };
-    this.extractor.learn();
-    if (!forward) this.recent.offer(this.row, event, at);
     const until = window?.startedUntilMs ?? null;
     return {
       digest: facts.digest,
@@ -237,28 +296,12 @@ class Gate {
     };
   }
 
-  /** Score and p-value are those of what was judged: without rarities while learning. */
-  private judge(learning: boolean): { score: number; pValue: number; novel: boolean } {
-    const { full, familiar, medians } = this.model;
-    const score = full.forest.scoreOne(this.row);
-    const pValue = pValueOf(full.calibration, score);
-    const novel = pValue <= this.cuts.full;
-    if (!learning) return { score, pValue, novel };
-    this.familiar.set(this.row);
-    familiarRow(this.familiar, medians);
-    const done = familiar.forest.scoreOne(this.familiar);
-    const donePValue = pValueOf(familiar.calibration, done);
-    const rare = donePValue <= this.cuts.familiar;
-    const forward = rare || (novel && donePValue <= UNUSUAL_SHARE);
-    return { score: done, pValue: donePValue, novel: forward };
-  }
-
   /** Of the row as it is: a learning workload's novelty is shown as evidence here. */
-  private explain(): readonly FeatureContribution[] {
-    const contributions = this.model.full.forest.explain(this.row);
+  private explain(row: Float32Array): readonly FeatureContribution[] {
+    const contributions = this.model.full.forest.explain(row);
     return FEATURES.map(({ name }, i) => ({
       name,
-      value: rounded(this.row[i]!),
+      value: rounded(row[i]!),
       contribution: rounded(contributions[i]!),
     }))
       .toSorted((a, b) => b.contribution - a.contribution)
@@ -271,6 +314,12 @@ function begun({ seed, memory }: Model): FeatureExtractor {
   const extractor = new FeatureExtractor(seed);
   extractor.load(memory);
   return extractor;
+}
+
+function grown(rows: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  const larger = new Float32Array(rows.length * 2);
+  larger.set(rows);
+  return larger;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
