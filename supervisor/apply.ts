@@ -13,11 +13,13 @@ import { LIMITS } from "./limits.ts";
 import { shardOf } from "./placement.ts";
 import {
   encodeRecord,
+  encodeTurn,
   type ActorRecord,
   type DeadLetter,
   type JournalRecord,
   type OutstandingCall,
   type TurnInput,
+  type TurnRecord,
 } from "./record.ts";
 import { decideRestart, rememberFailure, RESTART } from "./restart.ts";
 import { envelopeId, type Resident, type ShardState } from "./state.ts";
@@ -84,7 +86,6 @@ function resolved(
 ): Applied {
   const before = state.residents.get(item.actor)?.record ?? null;
   const record = before ? { ...before, setAside: null, failedAt: [] } : null;
-  if (record) state.residents.set(item.actor, { record, snapshot: null });
   const { actor, source } = item;
   const first = appended(state, item, [
     { r: "resolved", at: context.at, actor, source, letter: letter.id, how, record },
@@ -157,7 +158,8 @@ function turned(
     });
   }
   const record = turnRecord(context, state, item, turn, random);
-  const text = encodeRecord(record);
+  const recordText = JSON.stringify(turn.record);
+  const text = encodeTurn(record, recordText);
   const bytes = Buffer.byteLength(text);
   if (bytes > LIMITS.recordBytesMax) {
     throw new WatchfloorError("record_too_large", {
@@ -166,8 +168,7 @@ function turned(
       limit: LIMITS.recordBytesMax,
     });
   }
-  state.residents.set(item.actor, { record: turn.record, snapshot: turn.snapshot });
-  state.absorb(record);
+  state.absorb(record, { snapshot: turn.snapshot, text: recordText });
   const { started, cancelled } = turn;
   return {
     records: [record],
@@ -193,7 +194,7 @@ function turnRecord(
   item: Item,
   turn: Turn,
   random: number,
-): JournalRecord {
+): TurnRecord {
   const { definition } = context;
   return {
     r: "turn",
@@ -281,7 +282,6 @@ function failed(
   // The snapshot in memory may hold what the failed step left behind: the next try restores it.
   const counted: ActorRecord = { ...before, failedAt };
   if (action.do === "retry") {
-    if (record) state.residents.set(item.actor, { record: counted, snapshot: null });
     const failure: JournalRecord = {
       r: "failure",
       at: context.at,
@@ -306,7 +306,6 @@ function dead(
   const drafts = [...refusals(item), ...escalation(context, item, letter)];
   const outbox = address(context, state, item.actor, senderOf(item), letter.id, drafts);
   const kept = record && record.turns > 0 ? record : null;
-  if (kept) state.residents.set(item.actor, { record: kept, snapshot: null });
   const { actor, source } = item;
   return appended(state, item, [
     { r: "dead", at: context.at, actor, source, letter, record: kept, outbox },

@@ -32,16 +32,30 @@ export interface CallReport {
   readonly durationMs: number;
 }
 
+/** One call under way. */
+interface Running {
+  readonly order: CallOrder;
+  readonly began: number;
+  readonly lateAt: number;
+  /** Made when somebody asks for it: most tools resolve without looking. */
+  abort: AbortController | null;
+  ended: boolean;
+}
+
+/** The calls of one tool of one kind. */
 interface Lane {
-  running: number;
-  waiting: { order: CallOrder; binding: ToolBinding }[];
+  readonly binding: ToolBinding;
+  waiting: CallOrder[];
+  /** Oldest first: all have the same time, so the first one here is the first to be late. */
+  readonly running: Set<Running>;
+  /** Armed for the oldest, and left armed when that ends: most calls end long before. */
+  cancelClock: (() => void) | null;
 }
 
 export class CallRunner {
   readonly #clock: Clock;
   readonly #finished: (report: CallReport) => void;
   readonly #lanes = new Map<string, Lane>();
-  readonly #aborts = new Map<CallOrder, AbortController>();
   #stopped = false;
 
   constructor(clock: Clock, finished: (report: CallReport) => void) {
@@ -50,16 +64,16 @@ export class CallRunner {
   }
 
   get running(): number {
-    return this.#aborts.size;
+    let running = 0;
+    for (const lane of this.#lanes.values()) running += lane.running.size;
+    return running;
   }
 
   start(definition: ActorDefinition, order: CallOrder): void {
     const binding = definition.calls[order.call.src];
     if (binding?.call !== "tool" || this.#stopped) return;
-    const key = `${definition.kind}.${order.call.src}`;
-    const lane = this.#lanes.get(key) ?? { running: 0, waiting: [] };
-    this.#lanes.set(key, lane);
-    lane.waiting.push({ order, binding });
+    const lane = this.#laneOf(`${definition.kind}.${order.call.src}`, binding);
+    lane.waiting.push(order);
     this.#next(lane);
   }
 
@@ -77,73 +91,107 @@ export class CallRunner {
   stop(): void {
     this.#stopped = true;
     this.#stopWhere(() => true);
+    for (const lane of this.#lanes.values()) lane.cancelClock?.();
   }
 
   #stopWhere(matches: (order: CallOrder) => boolean): void {
-    for (const lane of this.#lanes.values())
-      lane.waiting = lane.waiting.filter(({ order }) => !matches(order));
-    for (const [order, abort] of this.#aborts) if (matches(order)) abort.abort();
+    for (const lane of this.#lanes.values()) {
+      lane.waiting = lane.waiting.filter((order) => !matches(order));
+      for (const running of lane.running) if (matches(running.order)) abortOf(running).abort();
+    }
+  }
+
+  #laneOf(key: string, binding: ToolBinding): Lane {
+    let lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      lane = { binding, waiting: [], running: new Set(), cancelClock: null };
+      this.#lanes.set(key, lane);
+    }
+    return lane;
   }
 
   #next(lane: Lane): void {
-    while (lane.waiting.length > 0 && !this.#stopped) {
-      const { binding, order } = lane.waiting[0]!;
-      if (lane.running >= binding.concurrencyMax) return;
-      lane.waiting.shift();
+    while (lane.running.size < lane.binding.concurrencyMax && !this.#stopped) {
+      const order = lane.waiting.shift();
+      if (order === undefined) return;
       // Whoever owns the shard next recovers it.
-      if (!mayAct(this.#clock, order)) continue;
-      lane.running++;
-      void this.#perform(binding, order).finally(() => {
-        lane.running--;
-        this.#next(lane);
-      });
+      if (mayAct(this.#clock, order)) this.#perform(lane, order);
     }
   }
 
-  async #perform(binding: ToolBinding, order: CallOrder): Promise<void> {
-    const abort = new AbortController();
-    this.#aborts.set(order, abort);
+  #perform(lane: Lane, order: CallOrder): void {
+    const { binding } = lane;
     const began = this.#clock.steady();
-    const outcome = await this.#outcome(binding, order, abort);
-    this.#aborts.delete(order);
+    const lateAt = began + binding.timeoutMs;
+    const running: Running = { order, began, lateAt, abort: null, ended: false };
+    lane.running.add(running);
+    this.#watch(lane);
+    const context = contextOf(this.#clock, running, binding.timeoutMs);
+    work(this.#clock, binding, order, context).then(
+      (value) => this.#end(lane, running, { ok: true, value }),
+      (error: unknown) => this.#fail(lane, running, error),
+    );
+  }
+
+  #fail(lane: Lane, running: Running, error: unknown): void {
+    this.#end(lane, running, { ok: false, failure: toFailure(error, running.order.call.src) });
+  }
+
+  #end(lane: Lane, running: Running, outcome: CallOutcome): void {
+    // It was late, and its failure is on its way already.
+    if (running.ended) return;
+    running.ended = true;
+    const { order, began } = running;
+    lane.running.delete(running);
     if (this.#stopped) return;
     this.#finished({ order, outcome, durationMs: this.#clock.steady() - began });
+    this.#next(lane);
   }
 
-  async #outcome(
-    binding: ToolBinding,
-    order: CallOrder,
-    abort: AbortController,
-  ): Promise<CallOutcome> {
-    const { call, actor } = order;
-    const { timeoutMs } = binding;
-    const context: CallContext = {
-      callId: call.id,
-      idempotencyKey: call.id,
-      actor,
-      case: order.case,
-      traceparent: order.traceparent,
-      signal: abort.signal,
-      timeoutMs,
-      at: this.#clock.now(),
-      actUntil: () => actUntil(this.#clock, order),
-    };
-    let cancelTimeout = (): void => {};
-    const late = new Promise<never>((_, reject) => {
-      cancelTimeout = this.#clock.after(timeoutMs, () => {
-        reject(new WatchfloorError("call_timeout", { tool: call.src, timeoutMs }));
-        abort.abort();
-      });
+  #watch(lane: Lane): void {
+    if (lane.cancelClock !== null || this.#stopped) return;
+    const oldest = lane.running.values().next().value;
+    if (oldest === undefined) return;
+    const leftMs = Math.max(0, oldest.lateAt - this.#clock.steady());
+    lane.cancelClock = this.#clock.after(leftMs, () => {
+      lane.cancelClock = null;
+      this.#expire(lane);
+      this.#watch(lane);
     });
-    try {
-      const value = await Promise.race([work(this.#clock, binding, order, context), late]);
-      return { ok: true, value };
-    } catch (error) {
-      return { ok: false, failure: toFailure(error, call.src) };
-    } finally {
-      cancelTimeout();
+  }
+
+  #expire(lane: Lane): void {
+    const { timeoutMs } = lane.binding;
+    const now = this.#clock.steady();
+    for (const running of lane.running) {
+      if (running.lateAt > now) return;
+      const tool = running.order.call.src;
+      this.#fail(lane, running, new WatchfloorError("call_timeout", { tool, timeoutMs }));
+      abortOf(running).abort();
     }
   }
+}
+
+function abortOf(running: Running): AbortController {
+  return (running.abort ??= new AbortController());
+}
+
+function contextOf(clock: Clock, running: Running, timeoutMs: number): CallContext {
+  const { order } = running;
+  const { call, actor, case: caseId, traceparent } = order;
+  return {
+    callId: call.id,
+    idempotencyKey: call.id,
+    actor,
+    case: caseId,
+    traceparent,
+    get signal() {
+      return abortOf(running).signal;
+    },
+    timeoutMs,
+    at: clock.now(),
+    actUntil: () => actUntil(clock, order),
+  };
 }
 
 async function work(

@@ -8,7 +8,6 @@ import type { Inlet } from "./inlet.ts";
 import { LIMITS } from "./limits.ts";
 import type { CheckpointRecord, JournalRecord } from "./record.ts";
 import type { ShardState } from "./state.ts";
-import { isTerminal } from "./turn.ts";
 
 export interface FlushHost {
   readonly transport: Transport;
@@ -36,6 +35,7 @@ export class Flusher {
   #due = false;
   #flushing: Promise<void> | null = null;
   #cancelTimer: (() => void) | null = null;
+  #cancelIdle: (() => void) | null = null;
   #mailboxTrimmed: Position = 0;
   /** Who waits for the next moment to capture. */
   readonly #waiting: (() => void)[] = [];
@@ -61,7 +61,7 @@ export class Flusher {
 
   /** Writes everything that is appended by now. */
   async flushAll(): Promise<void> {
-    this.stop();
+    this.#disarm();
     await this.#flushing;
     if (this.#ended) return;
     if (this.#shard.between()) this.#begin(true);
@@ -69,7 +69,7 @@ export class Flusher {
     await this.#flushing;
   }
 
-  stop(): void {
+  #disarm(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
   }
@@ -77,7 +77,8 @@ export class Flusher {
   /** Writes no more: the shard is another's. Who waits for a flush is let go. */
   end(): void {
     this.#ended = true;
-    this.stop();
+    this.#disarm();
+    this.#cancelIdle?.();
     for (const resume of this.#waiting.splice(0)) resume();
   }
 
@@ -91,7 +92,7 @@ export class Flusher {
 
   #begin(force: boolean): void {
     if (this.#flushing || this.#ended) return;
-    this.stop();
+    this.#disarm();
     this.#due = false;
     this.#records = 0;
     const companion = this.#inlet.takeCheckpoint(force);
@@ -111,9 +112,6 @@ export class Flusher {
     companion: { key: string; bytes: Uint8Array; position: Position } | null,
   ): Promise<void> {
     const { journal, mailbox, store } = this.#host.transport;
-    const written = new Map(
-      [...this.#state.residents].map(([actor, resident]) => [actor, resident.record]),
-    );
     const puts = this.#state.takeBehind();
     const owner = this.#shard.owner();
     if (companion) await store.putBlob(companion.key, companion.bytes, owner);
@@ -127,18 +125,17 @@ export class Flusher {
       await mailbox.trim(this.#state.shard, trimmable);
       this.#mailboxTrimmed = trimmable;
     }
-    this.#evict(written);
+    this.#passivate();
   }
 
-  /** Ended actors leave memory, and idle ones beyond the bound, oldest first: the store has them. */
-  #evict(written: ReadonlyMap<ActorAddress, unknown>): void {
-    const awaited = this.#shard.awaited();
-    let surplus = this.#state.residents.size - LIMITS.residentsMax;
-    for (const [actor, resident] of this.#state.residents) {
-      if (written.get(actor) !== resident.record || awaited.has(actor)) continue;
-      if (!isTerminal(resident.record) && surplus <= 0) continue;
-      this.#state.forget(actor);
-      surplus--;
-    }
+  /** Looks again while anybody is in memory: idleness makes no append that would call for it. */
+  #passivate(): void {
+    const { clock } = this.#host;
+    this.#state.passivate(clock.now(), this.#shard.awaited());
+    if (this.#state.residents.size === 0 || this.#ended) return;
+    this.#cancelIdle ??= clock.after(LIMITS.passivateAfterMs, () => {
+      this.#cancelIdle = null;
+      this.#passivate();
+    });
   }
 }

@@ -24,8 +24,13 @@ export const LIMITS = {
   /** Envelopes and time between two checkpoints of a companion. */
   companionEnvelopesMax: 5_000,
   companionAfterMs: 30_000,
-  /** Actors a shard keeps in memory while they are idle. */
-  residentsMax: 2_000,
+  /** Actors a shard keeps in memory while they are idle, and for how long. */
+  residentsMax: 500,
+  passivateAfterMs: 15_000,
+  /** Timers due later than this are on the disk only; looked for again at half of it. */
+  timersAheadMs: 60_000,
+  /** Timers that come due together go out in portions, so that other work is done in between. */
+  timersAtOnceMax: 500,
   drainMs: 10_000,
   /** The wall clock is looked at this often while a timer is armed. */
   timerLookMs: 30_000,
@@ -53,3 +58,7 @@ assert(LIMITS.packRecordsMax <= LIMITS.flushRecordsMax, "a checkpoint follows pa
 assert(LIMITS.leaseRenewMs * 3 <= LIMITS.leaseMs, "two renewals may fail before a lease is lost");
 assert(LIMITS.leaseGraceMs < LIMITS.leaseRenewMs, "the grace is for clocks, not for renewals");
 assert(LIMITS.leaseRenewMs < LIMITS.moveAfterMs, "a move waits for more than one look around");
+assert(
+  LIMITS.flushAfterMs * 4 <= LIMITS.timersAheadMs,
+  "a timer is in the index when it is looked for",
+);

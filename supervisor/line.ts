@@ -24,6 +24,10 @@ export class Line {
   #ready: Item[] = [];
   /** Out of `#ready` and not applied yet: their actors are being loaded. */
   #taken: Item[] = [];
+  /** Actors with a timer that is due: which one, their record says once it is in memory. */
+  readonly #due = new Set<ActorAddress>();
+  /** Those of them that are being loaded. */
+  #waking: readonly ActorAddress[] = [];
   /** Inputs of actors that wait out a back-off, in order. */
   readonly #held = new Map<ActorAddress, Item[]>();
   #cancelGap: (() => void) | null = null;
@@ -36,19 +40,19 @@ export class Line {
 
   /** Inputs that have no turn yet. */
   get size(): number {
-    let size = this.#admission.waiting + this.#ready.length + this.#taken.length;
+    let size = this.#admission.waiting + this.#ready.length + this.#taken.length + this.#due.size;
     for (const items of this.#held.values()) size += items.length;
     return size;
   }
 
   get ready(): boolean {
-    return this.#ready.length > 0;
+    return this.#ready.length > 0 || this.#due.size > 0;
   }
 
   /** Actors with inputs that wait. */
   awaited(): Set<ActorAddress> {
     const queued = [...this.#ready, ...this.#taken].map((item) => item.actor);
-    return new Set([...this.#held.keys(), ...queued]);
+    return new Set([...this.#held.keys(), ...this.#due, ...queued]);
   }
 
   /** Would this envelope be next of its sender, or a repeat? */
@@ -63,10 +67,28 @@ export class Line {
     this.#host.changed();
   }
 
-  /** Takes the first of the line, to have their actors loaded. */
-  take(max: number): readonly Item[] {
+  /** At least one timer of this actor is due. */
+  wake(actor: ActorAddress): void {
+    if (this.#ended) return;
+    this.#due.add(actor);
+    this.#host.changed();
+  }
+
+  /** Takes the first of the line and who is to be woken: the actors to be loaded. */
+  take(max: number): readonly ActorAddress[] {
     this.#taken = this.#ready.splice(0, max);
-    return this.#taken;
+    this.#waking = [...this.#due];
+    const actors = this.#taken.map((item) => item.actor);
+    return this.#waking.length === 0 ? actors : [...actors, ...this.#waking];
+  }
+
+  /** They are loaded: what is due of those that were to be woken goes behind what was taken. */
+  loaded(dueOf: (actor: ActorAddress) => readonly Item[]): void {
+    for (const actor of this.#waking) {
+      this.#due.delete(actor);
+      this.#taken.push(...dueOf(actor));
+    }
+    this.#waking = [];
   }
 
   /** The next of those taken that is not held; null when there is none. */
@@ -101,6 +123,8 @@ export class Line {
     this.#cancelGap?.();
     this.#ready = [];
     this.#taken = [];
+    this.#due.clear();
+    this.#waking = [];
     this.#held.clear();
   }
 

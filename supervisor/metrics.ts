@@ -116,7 +116,11 @@ function gauges(registers: Registry[], runner: () => Runner | null): void {
   };
   gauge("backlog", "Inputs in memory that wait for their turn.", (r) => r.gauges().backlog);
   gauge("calls_running", "Tool calls under way.", (r) => r.gauges().calls);
-  gauge("timers_armed", "Durable timers that wait.", (r) => r.gauges().timers);
+  gauge(
+    "timers_armed",
+    "Durable timers that are due within a minute or so.",
+    (r) => r.gauges().timers,
+  );
   gauge("actors_resident", "Actors in memory.", (r) => r.gauges().residents);
   gauge(
     "outbox_unsettled",

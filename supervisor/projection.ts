@@ -6,62 +6,48 @@ import { entityPrefix } from "../actors/tools/history.ts";
 import type { ActorAddress, Json } from "../machines/protocol.ts";
 import type { CaseSummary } from "../machines/vocabulary.ts";
 import type { Put } from "../transports/ports.ts";
-import type { ActorRecord, JournalRecord } from "./record.ts";
+import type { ActorRecord, JournalRecord, TurnRecord } from "./record.ts";
 
 const json = (value: unknown): Json => value as Json;
 const digits = (n: number, width: number): string => String(Math.trunc(n)).padStart(width, "0");
+
+const DUE_DIGITS = 15;
 
 export const historyKey = (caseId: string, n: number): string => `${caseId}/${digits(n, 8)}`;
 
 const memberKey = (caseId: string, digest: string): string => `${caseId}/${digest}`;
 
-/** @param before the actor's record that the index still speaks of. */
-export function project(shard: string, record: JournalRecord, before: ActorRecord | null): Put[] {
-  switch (record.r) {
-    case "turn":
-      return [
-        ...actorPuts(shard, record.actor, record.record, before),
-        ...record.outcomes.flatMap((outcome): Put[] => [
-          { table: "outcomes", key: outcome.digest, value: json(outcome) },
-          { table: "traces", key: outcome.traceId, value: outcome.case ?? outcome.digest },
-          ...(outcome.case === null
-            ? []
-            : [
-                {
-                  table: "members",
-                  key: memberKey(outcome.case, outcome.digest),
-                  value: 1,
-                } as const,
-              ]),
-        ]),
-        ...(record.history
-          ? [
-              {
-                table: "history",
-                key: historyKey(record.history.case, record.history.n),
-                value: json(record.history),
-              } as const,
-            ]
-          : []),
-        ...(record.summary ? summaryPuts(record.summary, record.record.turns === 1) : []),
-      ];
-    case "failure":
-      return actorPuts(shard, record.actor, record.record, before);
-    case "dead":
-      return [
-        ...(record.record ? actorPuts(shard, record.actor, record.record, before) : []),
-        { table: "deadletters", key: record.letter.id, value: json(record.letter) },
-      ];
-    case "resolved":
-      return [
-        ...(record.record ? actorPuts(shard, record.actor, record.record, before) : []),
-        { table: "deadletters", key: record.letter, value: null },
-      ];
-    case "drop":
-    case "claim":
-    case "checkpoint":
-      return [];
+/** Everything a record leaves. Without what the index said before it, no index entry is removed. */
+export function project(shard: string, record: JournalRecord): Put[] {
+  const kept = "record" in record ? record.record : null;
+  const actor = kept && "actor" in record ? actorPuts(shard, record.actor, kept, null) : [];
+  return [...actor, ...factPuts(record)];
+}
+
+/** What a record leaves besides the state of its actor. */
+export function factPuts(record: JournalRecord): Put[] {
+  if (record.r === "turn") return turnFacts(record);
+  if (record.r === "dead")
+    return [{ table: "deadletters", key: record.letter.id, value: json(record.letter) }];
+  if (record.r === "resolved") return [{ table: "deadletters", key: record.letter, value: null }];
+  return [];
+}
+
+function turnFacts({ outcomes, history, summary, record }: TurnRecord): Put[] {
+  const puts: Put[] = [];
+  for (const outcome of outcomes) {
+    puts.push({ table: "outcomes", key: outcome.digest, value: json(outcome) });
+    const value = outcome.case ?? outcome.digest;
+    puts.push({ table: "traces", key: outcome.traceId, value });
+    if (outcome.case !== null)
+      puts.push({ table: "members", key: memberKey(outcome.case, outcome.digest), value: 1 });
   }
+  if (history) {
+    const key = historyKey(history.case, history.n);
+    puts.push({ table: "history", key, value: json(history) });
+  }
+  if (summary) puts.push(...summaryPuts(summary, record.turns === 1));
+  return puts;
 }
 
 /** An entity's cases are found by its digest: its name is an attacker's to choose, and of any length. */
@@ -75,21 +61,28 @@ function summaryPuts(summary: CaseSummary, isNew: boolean): Put[] {
   ];
 }
 
-function actorPuts(
+/** @param before the record that the index still speaks of. */
+export function actorPuts(
   shard: string,
   actor: ActorAddress,
   after: ActorRecord,
   before: ActorRecord | null,
+  text: string | null = null,
 ): Put[] {
+  const value = json(after);
   return [
-    { table: "actors", key: actor, value: json(after) },
+    text === null
+      ? { table: "actors", key: actor, value }
+      : { table: "actors", key: actor, value, text },
     ...indexPuts("timers", timerKeys(shard, actor, before), timerKeys(shard, actor, after)),
     ...indexPuts("calls", callKeys(shard, actor, before), callKeys(shard, actor, after)),
   ];
 }
 
 function timerKeys(shard: string, actor: ActorAddress, record: ActorRecord | null): string[] {
-  return (record?.timers ?? []).map((timer) => `${shard}/${digits(timer.dueAt, 15)}/${actor}`);
+  return (record?.timers ?? []).map(
+    (timer) => `${shard}/${digits(timer.dueAt, DUE_DIGITS)}/${actor}`,
+  );
 }
 
 function callKeys(shard: string, actor: ActorAddress, record: ActorRecord | null): string[] {
@@ -111,8 +104,23 @@ function indexPuts(
   ];
 }
 
-/** The actor an entry of the timers or calls index speaks of. */
-export function indexedActor(table: "timers" | "calls", key: string): ActorAddress {
-  const skip = table === "timers" ? 2 : 1;
-  return key.split("/").slice(skip).join("/") as ActorAddress;
+/** The actor an entry of the calls index speaks of. */
+export function callingActor(key: string): ActorAddress {
+  return key.slice(key.indexOf("/") + 1) as ActorAddress;
+}
+
+export interface DueActor {
+  readonly actor: ActorAddress;
+  readonly dueAt: number;
+}
+
+/** What an entry of the timers index says. */
+export function dueActor(key: string): DueActor {
+  const [, due = "", ...actor] = key.split("/");
+  return { actor: actor.join("/") as ActorAddress, dueAt: Number(due) };
+}
+
+/** Sorts behind every entry of the timers index that is due up to this time. */
+export function behindDue(shard: string, dueAt: number): string {
+  return `${shard}/${digits(Math.max(0, dueAt), DUE_DIGITS)}0`;
 }

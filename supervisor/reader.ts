@@ -210,7 +210,7 @@ export class Reader {
       const found = await this.#transport.journal.read(shard, from, READ_LIMIT);
       for (const { text } of found) {
         const record = decodeRecord(text);
-        if (!("unreadable" in record)) puts.push(...project(shard, record, null));
+        if (!("unreadable" in record)) puts.push(...project(shard, record));
       }
       if (found.length < READ_LIMIT) return puts;
       from = found.at(-1)!.position + 1;

@@ -203,6 +203,12 @@ export function encodeRecord(record: JournalRecord): string {
   return JSON.stringify(record);
 }
 
+/** A turn whose actor's record is encoded already: the state store is given the same text. */
+export function encodeTurn(turn: TurnRecord, recordText: string): string {
+  const { record: _, ...rest } = turn;
+  return `${JSON.stringify(rest).slice(0, -1)},"record":${recordText}}`;
+}
+
 /** A record of a journal, or why it cannot be read. Only its own runner wrote it: the head is checked, not each field. */
 export function decodeRecord(text: string | null): JournalRecord | { readonly unreadable: string } {
   if (text === null) return { unreadable: "its bytes are damaged" };

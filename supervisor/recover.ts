@@ -9,7 +9,7 @@ import type { Clock, Position, Random, StoredRecord, Transport } from "../transp
 import { appendSurely } from "./commit.ts";
 import { LIMITS } from "./limits.ts";
 import { readable } from "./load.ts";
-import { indexedActor } from "./projection.ts";
+import { callingActor } from "./projection.ts";
 import {
   decodeRecord,
   encodeRecord,
@@ -42,8 +42,8 @@ export interface Recovered {
   /** Position of the own claim: the epoch. */
   readonly last: Position;
   readonly tail: number;
-  /** Actors with timers or calls outstanding, as they stand. */
-  readonly waiting: ReadonlyMap<ActorAddress, ActorRecord>;
+  /** Actors with calls that were begun and have no result. */
+  readonly calling: ReadonlyMap<ActorAddress, ActorRecord>;
 }
 
 export async function recoverShard(
@@ -56,15 +56,12 @@ export async function recoverShard(
   const stored = await readTail(host, shard, last);
   const tail = decodeTail(host, shard, stored);
   await loadIndexed(state, host, tail);
-  const changed = replay(state, tail);
-  const waiting = await outstanding(shard, definition, host, changed);
-  for (const [actor, record] of changed) {
-    state.residents.set(actor, {
-      record: readable(definition, host, actor, record),
-      snapshot: null,
-    });
+  replay(state, tail);
+  const calling = await outstanding(shard, state, host);
+  for (const [actor, resident] of state.residents) {
+    resident.record = readable(definition, host, actor, resident.record);
   }
-  return { last, tail: stored.length, waiting };
+  return { last, tail: stored.length, calling };
 }
 
 /**
@@ -138,13 +135,10 @@ async function loadIndexed(
   host: RecoverHost,
   tail: readonly { readonly record: JournalRecord }[],
 ): Promise<void> {
-  const actors = [
-    ...new Set(tail.flatMap(({ record }) => ("actor" in record ? record.actor : []))),
-  ];
-  if (actors.length === 0) return;
-  const stored = await host.transport.store.getMany("actors", actors);
-  for (const [index, actor] of actors.entries())
-    state.loaded(actor, (stored[index] ?? null) as unknown as ActorRecord | null);
+  const actors = tail.flatMap(({ record }) =>
+    "record" in record && record.record ? [record.actor] : [],
+  );
+  for (const [actor, stored] of await recordsOf(host, actors)) state.loaded(actor, stored);
 }
 
 function decodeTail(
@@ -171,47 +165,47 @@ function decodeTail(
   });
 }
 
-/** Rebuilds marks, sequences and the outbox; returns the newest record of each actor in the tail. */
+/** Rebuilds marks, sequences, the outbox, and the newest record of each actor in the tail. */
 function replay(
   state: ShardState,
   tail: readonly { position: Position; record: JournalRecord }[],
-): Map<ActorAddress, ActorRecord> {
+): void {
   const checkpoint = tail
     .map(({ record }) => record)
     .findLast((record) => record.r === "checkpoint");
   if (checkpoint) state.restoreCheckpoint(checkpoint as CheckpointRecord);
   const after = (checkpoint as CheckpointRecord | undefined)?.upTo ?? 0;
-  const changed = new Map<ActorAddress, ActorRecord>();
-  for (const { position, record } of tail) {
-    if (position <= after) continue;
-    state.absorb(record);
-    if ("record" in record && record.record) changed.set(record.actor, record.record);
-  }
-  return changed;
+  for (const { position, record } of tail) if (position > after) state.absorb(record);
 }
 
-/** From the index, what cold actors wait for; the tail's newer word goes before it. */
+/** Who waits for calls: of the index, and of the tail, whose word is newer. */
 async function outstanding(
   shard: string,
-  definition: ActorDefinition,
+  state: ShardState,
   host: RecoverHost,
-  changed: ReadonlyMap<ActorAddress, ActorRecord>,
 ): Promise<Map<ActorAddress, ActorRecord>> {
-  const { store } = host.transport;
-  const cold = new Set<ActorAddress>();
-  for (const table of ["timers", "calls"] as const) {
-    for (const { key } of await store.list(table, `${shard}/`)) cold.add(indexedActor(table, key));
+  const listed = await host.transport.store.list("calls", `${shard}/`);
+  const cold = listed
+    .map(({ key }) => callingActor(key))
+    .filter((actor) => !state.residents.has(actor));
+  const calling = await recordsOf(host, cold);
+  for (const [actor, { record }] of state.residents) {
+    if (record.calls.length > 0) calling.set(actor, record);
   }
-  for (const actor of changed.keys()) cold.delete(actor);
-  const actors = [...cold];
-  const records = await store.getMany("actors", actors);
-  const waiting = new Map<ActorAddress, ActorRecord>();
-  for (const [index, actor] of actors.entries()) {
-    const record = records[index] as unknown as ActorRecord | null;
-    if (record) waiting.set(actor, readable(definition, host, actor, record));
+  return calling;
+}
+
+async function recordsOf(
+  host: RecoverHost,
+  actors: readonly ActorAddress[],
+): Promise<Map<ActorAddress, ActorRecord>> {
+  const wanted = [...new Set(actors)];
+  const records = new Map<ActorAddress, ActorRecord>();
+  if (wanted.length === 0) return records;
+  const stored = await host.transport.store.getMany("actors", wanted);
+  for (const [index, actor] of wanted.entries()) {
+    const record = (stored[index] ?? null) as unknown as ActorRecord | null;
+    if (record) records.set(actor, record);
   }
-  for (const [actor, record] of changed) {
-    if (record.timers.length > 0 || record.calls.length > 0) waiting.set(actor, record);
-  }
-  return waiting;
+  return records;
 }

@@ -17,12 +17,12 @@ import { appendSurely } from "./commit.ts";
 import { Flusher } from "./flush.ts";
 import { LIMITS } from "./limits.ts";
 import { Line } from "./line.ts";
-import { loadActors } from "./load.ts";
+import { dueActors, loadActors } from "./load.ts";
+import { LookAhead } from "./look-ahead.ts";
 import { Inlet } from "./inlet.ts";
 import {
   encodeRecord,
   type ActorRecord,
-  type ArmedTimer,
   type CallOutcome,
   type JournalRecord,
   type OutstandingCall,
@@ -72,12 +72,13 @@ export class Shard {
   readonly #inlet: Inlet;
   readonly #flusher: Flusher;
   readonly #timers: Timers;
+  readonly #lookAhead: LookAhead;
   readonly #line: Line;
   /** Checkpoints to append with the next pack. */
   #notes: Note[] = [];
   #last: Position = 0;
   #epoch: Position = 0;
-  #waiting: ReadonlyMap<ActorAddress, ActorRecord> = new Map();
+  #calling: ReadonlyMap<ActorAddress, ActorRecord> = new Map();
   #pumping: Promise<void> | null = null;
   /** Applied in memory, and not in the journal yet. */
   #uncommitted: readonly Packed[] = [];
@@ -88,7 +89,13 @@ export class Shard {
     this.definition = definition;
     this.#host = host;
     this.#state = new ShardState(id);
-    this.#timers = new Timers(host.clock, (actor, timer) => this.fire(actor, timer));
+    this.#timers = new Timers(host.clock, (actor) => this.#line.wake(actor));
+    this.#lookAhead = new LookAhead({
+      clock: host.clock,
+      timers: this.#timers,
+      between: (after, until) => dueActors(this.#state, host.transport.store, after, until),
+      failed: (error) => this.fail(error),
+    });
     this.#line = new Line({
       clock: host.clock,
       received: {
@@ -155,7 +162,7 @@ export class Shard {
     });
     this.#last = recovered.last;
     this.#epoch = recovered.last;
-    this.#waiting = recovered.waiting;
+    this.#calling = recovered.calling;
     await this.#inlet.open();
   }
 
@@ -163,11 +170,11 @@ export class Shard {
   begin(): void {
     if (this.#phase !== "opening") return;
     this.#phase = "running";
-    for (const [actor, record] of this.#waiting) {
-      this.#timers.set(actor, record.timers);
+    for (const [actor, record] of this.#calling) {
       for (const call of record.calls) this.#call(actor, record, call, true);
     }
-    this.#waiting = new Map();
+    this.#calling = new Map();
+    this.#lookAhead.start();
     this.#inlet.begin();
   }
 
@@ -194,11 +201,6 @@ export class Shard {
   finishCall(actor: ActorAddress, call: OutstandingCall, result: CallOutcome): void {
     const source = { from: "call", callId: call.id } as const;
     this.enqueue([{ actor, source, input: { input: "result", call, result }, attempts: 0 }]);
-  }
-
-  fire(actor: ActorAddress, timer: ArmedTimer): void {
-    const source = { from: "timer", name: timer.name } as const;
-    this.enqueue([{ actor, source, input: { input: "timer", timer }, attempts: 0 }]);
   }
 
   settle(envelope: Envelope): void {
@@ -234,6 +236,7 @@ export class Shard {
     if (this.ended) return;
     this.#phase = "stopping";
     this.#inlet.stop();
+    this.#lookAhead.stop();
     this.#timers.stop();
     await this.#pumping;
     await this.#flusher.flushAll();
@@ -245,6 +248,7 @@ export class Shard {
     if (this.ended) return;
     this.#phase = "ended";
     this.#inlet.stop();
+    this.#lookAhead.stop();
     this.#timers.stop();
     this.#line.end();
     this.#flusher.end();
@@ -283,9 +287,10 @@ export class Shard {
     while (this.#line.ready || this.#notes.length > 0) {
       if (this.#phase === "stopping" && this.#notes.length === 0) return;
       // Only what was loaded is applied: what becomes ready meanwhile has its actors still cold.
-      const taken = this.#line.take(LIMITS.packRecordsMax);
-      await loadActors(this.#state, this.definition, this.#host, taken);
+      const actors = this.#line.take(LIMITS.packRecordsMax);
+      await loadActors(this.#state, this.definition, this.#host, actors);
       if (this.ended) return;
+      this.#line.loaded((actor) => this.#dueOf(actor));
       const pack = this.#phase === "stopping" ? [] : this.#applyTaken();
       this.#line.putBack();
       this.#uncommitted = pack;
@@ -295,6 +300,19 @@ export class Shard {
       this.#release(pack);
       this.#flusher.committed(pack.length);
     }
+  }
+
+  #dueOf(actor: ActorAddress): Item[] {
+    const now = this.#host.clock.now();
+    const timers = this.#state.residents.get(actor)?.record.timers ?? [];
+    return timers
+      .filter(({ dueAt }) => dueAt <= now)
+      .map((timer) => ({
+        actor,
+        source: { from: "timer", name: timer.name },
+        input: { input: "timer", timer },
+        attempts: 0,
+      }));
   }
 
   /** Applies what was taken until the pack is full. In memory only: it counts once appended. */

@@ -5,14 +5,27 @@
 import type { AnyMachineSnapshot } from "xstate";
 import type { ActorAddress, Envelope } from "../machines/protocol.ts";
 import type { Put } from "../transports/ports.ts";
+import { LIMITS } from "./limits.ts";
 import { Marks } from "./marks.ts";
-import { project } from "./projection.ts";
+import { actorPuts, factPuts, type DueActor } from "./projection.ts";
 import type { ActorRecord, CheckpointRecord, JournalRecord, Source } from "./record.ts";
 
 export interface Resident {
   record: ActorRecord;
+  /** JSON of the record, from its turn until the store has it. */
+  text: string | null;
   /** Restored on first use. */
   snapshot: AnyMachineSnapshot | null;
+  /** As the store has it, and as its index entries say; null where the store has none. */
+  stored: ActorRecord | null;
+  /** Time of its last turn; 0 since it was loaded. */
+  touchedAt: number;
+}
+
+/** What a turn leaves in memory, so that it need not be made again from the record. */
+interface Live {
+  readonly snapshot: AnyMachineSnapshot;
+  readonly text: string;
 }
 
 /** Sender of everything that came by the mailbox. */
@@ -20,61 +33,105 @@ const MAILBOX = "mailbox";
 
 export class ShardState {
   readonly shard: string;
+  /** Least recently used first. */
   readonly residents = new Map<ActorAddress, Resident>();
   readonly unsettled = new Map<string, Envelope>();
   marks = new Marks();
   sent: Record<string, number> = {};
-  /** Entries the store does not hold yet, newest for each key. */
-  #behind = new Map<string, Put>();
-  /** Entries on their way into the store. */
-  #writing = new Map<string, Put>();
-  /** Actor records as the store (with `#behind`) indexes them. */
-  readonly #indexed = new Map<ActorAddress, ActorRecord | null>();
+  /** Residents whose record the store does not hold yet. */
+  #changed = new Set<ActorAddress>();
+  /** Other entries that the store does not hold yet, newest for each key. */
+  #facts = new Map<string, Put>();
+  /** Both, on their way into the store. */
+  #writing: { readonly changed: ReadonlySet<ActorAddress>; readonly facts: Map<string, Put> } = {
+    changed: new Set(),
+    facts: new Map(),
+  };
+  /** They take no turn any more, and leave memory as soon as the store has them. */
+  readonly #ended = new Set<ActorAddress>();
 
   constructor(shard: string) {
     this.shard = shard;
   }
 
   get behind(): number {
-    return this.#behind.size;
+    return this.#facts.size + this.#changed.size;
   }
 
   takeBehind(): Put[] {
-    this.#writing = this.#behind;
-    this.#behind = new Map();
-    return [...this.#writing.values()];
+    const [changed, facts] = [this.#changed, this.#facts];
+    this.#writing = { changed, facts };
+    this.#changed = new Set();
+    this.#facts = new Map();
+    const puts = [...facts.values()];
+    for (const actor of changed) {
+      const resident = this.residents.get(actor)!;
+      puts.push(...actorPuts(this.shard, actor, resident.record, resident.stored, resident.text));
+      resident.stored = resident.record;
+      resident.text = null;
+    }
+    return puts;
   }
 
   written(): void {
-    this.#writing = new Map();
+    this.#writing = { changed: new Set(), facts: new Map() };
   }
 
   /** The outcome of this event is appended and not yet in the store. */
   pendingOutcome(digest: string): boolean {
     const key = `outcomes\n${digest}`;
-    return this.#behind.has(key) || this.#writing.has(key);
+    return this.#facts.has(key) || this.#writing.facts.has(key);
   }
 
-  /** What an actor's cold record said when it was loaded: its index entries. */
-  loaded(actor: ActorAddress, record: ActorRecord | null): void {
-    this.#indexed.set(actor, record);
+  /** Timers due after `after` and up to `until` that the store's index may not show yet. */
+  pendingTimers(after: number, until: number): DueActor[] {
+    const pending = [...this.#changed, ...this.#writing.changed];
+    return pending.flatMap((actor) =>
+      (this.residents.get(actor)?.record.timers ?? [])
+        .filter(({ dueAt }) => dueAt > after && dueAt <= until)
+        .map(({ dueAt }) => ({ actor, dueAt })),
+    );
   }
 
-  forget(actor: ActorAddress): void {
-    this.residents.delete(actor);
-    this.#indexed.delete(actor);
+  /** A cold actor as the store has it. */
+  loaded(actor: ActorAddress, stored: ActorRecord, record = stored): void {
+    this.residents.set(actor, { record, text: null, snapshot: null, stored, touchedAt: 0 });
   }
 
   /** Takes over what an appended record says, in the order of the journal. */
-  absorb(record: JournalRecord): void {
-    if ("actor" in record) {
-      const before = this.#indexed.get(record.actor) ?? null;
-      for (const put of project(this.shard, record, before))
-        this.#behind.set(`${put.table}\n${put.key}`, put);
-      if ("record" in record && record.record) this.#indexed.set(record.actor, record.record);
-    }
+  absorb(record: JournalRecord, live: Live | null = null): void {
+    for (const put of factPuts(record)) this.#facts.set(`${put.table}\n${put.key}`, put);
+    if ("record" in record && record.record)
+      this.#hold(record.actor, record.record, record.at, live);
     if ("source" in record) this.markApplied(record.source);
     if ("outbox" in record) for (const envelope of record.outbox) this.#absorbSent(envelope);
+  }
+
+  #hold(actor: ActorAddress, record: ActorRecord, at: number, live: Live | null): void {
+    const stored = this.residents.get(actor)?.stored ?? null;
+    const { snapshot = null, text = null } = live ?? {};
+    // Taken out first: what is put in is the most recently used.
+    this.residents.delete(actor);
+    this.residents.set(actor, { record, text, snapshot, stored, touchedAt: at });
+    this.#changed.add(actor);
+    if (record.snapshot?.status === "done") this.#ended.add(actor);
+  }
+
+  /** Ended actors leave memory, then those idle for long, then the surplus: the store has them. */
+  passivate(now: number, awaited: ReadonlySet<ActorAddress>): void {
+    for (const actor of this.#ended) if (this.#leave(actor, awaited)) this.#ended.delete(actor);
+    for (const [actor, { touchedAt }] of this.residents) {
+      const surplus = this.residents.size > LIMITS.residentsMax;
+      if (!surplus && now - touchedAt < LIMITS.passivateAfterMs) return;
+      this.#leave(actor, awaited);
+    }
+  }
+
+  #leave(actor: ActorAddress, awaited: ReadonlySet<ActorAddress>): boolean {
+    const stored = !this.#changed.has(actor) && !this.#writing.changed.has(actor);
+    if (!stored || awaited.has(actor)) return false;
+    this.residents.delete(actor);
+    return true;
   }
 
   #absorbSent(envelope: Envelope): void {

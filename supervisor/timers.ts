@@ -1,42 +1,57 @@
 /**
- * The boundary of: due times. One heap a runner, one armed clock; a due time is absolute, so it
- * survives a restart and fires at once when it passed meanwhile.
+ * The boundary of: due times. One heap a shard for what is due soon, one armed clock; what is due
+ * later is on the disk only and comes in by `add` when the horizon reaches it. A due time is
+ * absolute, so it survives a restart and fires at once when it passed meanwhile.
  */
 import type { ActorAddress } from "../machines/protocol.ts";
 import type { Clock } from "../transports/ports.ts";
 import { LIMITS } from "./limits.ts";
+import type { DueActor } from "./projection.ts";
 import type { ArmedTimer } from "./record.ts";
-
-interface Due {
-  readonly dueAt: number;
-  readonly actor: ActorAddress;
-  readonly timer: ArmedTimer;
-}
 
 export class Timers {
   readonly #clock: Clock;
-  readonly #fire: (actor: ActorAddress, timer: ArmedTimer) => void;
-  readonly #current = new Map<ActorAddress, readonly ArmedTimer[]>();
-  #heap: Due[] = [];
+  readonly #fire: (actor: ActorAddress) => void;
+  /** Due times in the heap that count; others of the same actor are stale. */
+  readonly #current = new Map<ActorAddress, readonly number[]>();
+  /** Timers due up to here are in memory. */
+  #horizon = Number.NEGATIVE_INFINITY;
+  #stopped = false;
+  #heap: DueActor[] = [];
   #stale = 0;
   #cancelClock: (() => void) | null = null;
   #armedFor = Infinity;
 
-  constructor(clock: Clock, fire: (actor: ActorAddress, timer: ArmedTimer) => void) {
+  /** @param fire told that at least one timer of this actor is due. */
+  constructor(clock: Clock, fire: (actor: ActorAddress) => void) {
     this.#clock = clock;
     this.#fire = fire;
   }
 
+  /** From now on `set` keeps what is due up to here; what was armed before is brought by `add`. */
+  advance(horizon: number): void {
+    this.#horizon = Math.max(this.#horizon, horizon);
+  }
+
   /** Replaces all timers of an actor. Entries that no longer hold are skipped when they come due. */
   set(actor: ActorAddress, timers: readonly ArmedTimer[]): void {
-    const before = this.#current.get(actor) ?? [];
-    if (before.length === 0 && timers.length === 0) return;
-    const fresh = timers.filter((timer) => !before.some((known) => sameTimer(known, timer)));
-    this.#stale += before.length - (timers.length - fresh.length);
-    if (timers.length === 0) this.#current.delete(actor);
-    else this.#current.set(actor, timers);
-    for (const timer of fresh) this.#push({ dueAt: timer.dueAt, actor, timer });
+    const before = this.#current.get(actor);
+    if (before === undefined && timers.length === 0) return;
+    const near = timers.map(({ dueAt }) => dueAt).filter((dueAt) => dueAt <= this.#horizon);
+    this.#stale += before?.filter((dueAt) => !near.includes(dueAt)).length ?? 0;
+    if (near.length === 0) this.#current.delete(actor);
+    else this.#current.set(actor, near);
+    for (const dueAt of near) if (!before?.includes(dueAt)) this.#push({ dueAt, actor });
     if (this.#stale > 1_000 && this.#stale > this.#heap.length / 2) this.#sweep();
+    this.#arm();
+  }
+
+  /** One that the horizon has reached. */
+  add({ actor, dueAt }: DueActor): void {
+    const before = this.#current.get(actor) ?? [];
+    if (before.includes(dueAt)) return;
+    this.#current.set(actor, [...before, dueAt]);
+    this.#push({ dueAt, actor });
     this.#arm();
   }
 
@@ -45,17 +60,15 @@ export class Timers {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#cancelClock?.();
     this.#cancelClock = null;
     this.#heap = [];
     this.#current.clear();
   }
 
-  #holds(due: Due): boolean {
-    return (this.#current.get(due.actor) ?? []).some((timer) => sameTimer(timer, due.timer));
-  }
-
   #arm(): void {
+    if (this.#stopped) return;
     const next = this.#heap[0]?.dueAt ?? Infinity;
     if (next === this.#armedFor) return;
     this.#cancelClock?.();
@@ -70,21 +83,37 @@ export class Timers {
   #ring(): void {
     this.#armedFor = Infinity;
     const now = this.#clock.now();
-    while (this.#heap[0] !== undefined && this.#heap[0].dueAt <= now) {
-      const due = this.#pop();
-      if (this.#holds(due)) this.#fire(due.actor, due.timer);
-      else this.#stale = Math.max(0, this.#stale - 1);
+    for (let fired = 0; fired < LIMITS.timersAtOnceMax;) {
+      const first = this.#heap[0];
+      if (first === undefined || first.dueAt > now) break;
+      this.#pop();
+      if (!this.#spend(first)) continue;
+      fired++;
+      this.#fire(first.actor);
     }
     this.#arm();
   }
 
+  /** True when it held. It is out of the heap, and no longer counts as in it. */
+  #spend({ actor, dueAt }: DueActor): boolean {
+    const current = this.#current.get(actor);
+    if (!current?.includes(dueAt)) {
+      this.#stale = Math.max(0, this.#stale - 1);
+      return false;
+    }
+    const left = current.filter((other) => other !== dueAt);
+    if (left.length === 0) this.#current.delete(actor);
+    else this.#current.set(actor, left);
+    return true;
+  }
+
   #sweep(): void {
-    const kept = this.#heap.filter((due) => this.#holds(due));
+    const kept = this.#heap.filter(({ actor, dueAt }) => this.#current.get(actor)?.includes(dueAt));
     this.#heap = kept.toSorted((a, b) => a.dueAt - b.dueAt);
     this.#stale = 0;
   }
 
-  #push(due: Due): void {
+  #push(due: DueActor): void {
     const heap = this.#heap;
     heap.push(due);
     let at = heap.length - 1;
@@ -97,15 +126,13 @@ export class Timers {
     heap[at] = due;
   }
 
-  #pop(): Due {
+  #pop(): void {
     const heap = this.#heap;
-    const top = heap[0]!;
     const last = heap.pop()!;
     if (heap.length > 0) this.#sink(last);
-    return top;
   }
 
-  #sink(due: Due): void {
+  #sink(due: DueActor): void {
     const heap = this.#heap;
     let at = 0;
     for (;;) {
@@ -118,8 +145,4 @@ export class Timers {
     }
     heap[at] = due;
   }
-}
-
-function sameTimer(a: ArmedTimer, b: ArmedTimer): boolean {
-  return a.name === b.name && a.armedInTurn === b.armedInTurn;
 }

@@ -99,7 +99,7 @@ describe("architecture", () => {
 
   it("lets the pure runtime know no adapter: only what composes does", () => {
     const runtime =
-      /^supervisor\/(admission|apply|assignment|calls|census|chart|commit|flush|history|inlet|lease|limits|line|load|marks|ownership|placement|posting|projection|record|recover|restart|runner|shard|state|timers|turn)\.ts$/;
+      /^supervisor\/(admission|apply|assignment|calls|census|chart|commit|flush|history|inlet|lease|limits|line|load|look-ahead|marks|ownership|placement|posting|projection|record|recover|restart|runner|shard|state|timers|turn)\.ts$/;
     const wrong = sources
       .filter((file) => runtime.test(file.path))
       .flatMap((file) =>

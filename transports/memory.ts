@@ -204,9 +204,9 @@ class MemoryStore implements StateStore {
   }
 
   async write(puts: readonly Put[], owner?: Owner): Promise<void> {
-    const changes = puts.map(({ table, key, value }) => {
+    const changes = puts.map(({ table, key, value, text }) => {
       checkKey(table, key);
-      return { table, key, text: value === null ? null : JSON.stringify(value) };
+      return { table, key, text: value === null ? null : (text ?? JSON.stringify(value)) };
     });
     return this.#gate.write(
       { port: "store", method: "write", target: puts[0]?.table ?? "" },

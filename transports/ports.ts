@@ -86,6 +86,8 @@ export interface Put {
   readonly key: string;
   /** null deletes. */
   readonly value: Json;
+  /** The value as JSON text, where the writer has it already. */
+  readonly text?: string;
 }
 
 /** Who writes as the owner of a shard. The epoch is the position of its claim in the journal. */

@@ -7,9 +7,14 @@ import { crc32 } from "node:zlib";
 
 const SUM_BYTES = 9;
 
+/** One allocation and one encoding: this is done for every record. */
 export function seal(content: string | Uint8Array): Buffer {
-  const bytes = Buffer.from(content);
-  return Buffer.concat([Buffer.from(sumOf(bytes)), bytes]);
+  const length = typeof content === "string" ? Buffer.byteLength(content) : content.length;
+  const sealed = Buffer.allocUnsafe(SUM_BYTES + length);
+  if (typeof content === "string") sealed.write(content, SUM_BYTES, "utf8");
+  else sealed.set(content, SUM_BYTES);
+  sealed.write(sumOf(sealed.subarray(SUM_BYTES)), 0, "latin1");
+  return sealed;
 }
 
 /** The content, or null when it is not what was sealed. */

@@ -44,9 +44,9 @@ export class LocalStore implements StateStore {
   }
 
   async write(puts: readonly Put[], owner?: Owner): Promise<void> {
-    const changes = puts.map(({ table, key, value }) => {
+    const changes = puts.map(({ table, key, value, text }) => {
       checkKey(table, key);
-      const sealed = value === null ? null : seal(JSON.stringify(value));
+      const sealed = value === null ? null : seal(text ?? JSON.stringify(value));
       return { table: this.#tables.state[table], key: Buffer.from(key), sealed };
     });
     const bytes = changes.reduce((sum, { sealed }) => sum + (sealed?.length ?? 0), 0);
