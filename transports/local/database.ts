@@ -45,6 +45,7 @@ export function openEnvironment(path: string, readOnly: boolean): Environment {
     overlappingSync: false,
     // Its batches would reject a promise that nobody holds when a commit fails.
     eventTurnBatching: false,
+    remapChunks: true,
   });
 }
 
