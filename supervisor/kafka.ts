@@ -3,7 +3,6 @@
  * an operator has to know, once for each change.
  */
 import { systemClock } from "../transports/clock.ts";
-import { openKafkaLog } from "../transports/kafka/kafkajs-log.ts";
 import { startKafkaSource, type KafkaObserver } from "../transports/kafka/source.ts";
 import type { Floor } from "./compose.ts";
 import type { Config } from "./config.ts";
@@ -13,9 +12,14 @@ import { LIMITS } from "./limits.ts";
 const SAID_EACH = 1_000;
 
 /** Begins to read the configured topic; null where none is. The result stops it. */
-export function openKafka(config: Config, floor: Floor): (() => Promise<void>) | null {
+export async function openKafka(
+  config: Config,
+  floor: Floor,
+): Promise<(() => Promise<void>) | null> {
   const { brokers, topic, group, tls, sasl, sessionTimeoutMs, deadLetterTopic } = config.kafka;
   if (brokers === null || !floor.runner.hosts("ingest")) return null;
+  // A seventh of all modules: loaded where a topic is configured.
+  const { openKafkaLog } = await import("../transports/kafka/kafkajs-log.ts");
   const source = startKafkaSource({
     topic,
     brokers: brokers.join(", "),

@@ -13,7 +13,7 @@ import { composeFloor, type Floor } from "./compose.ts";
 import { unusedSettings, type Config } from "./config.ts";
 import { Fates } from "./fates.ts";
 import type { FirstModel } from "./first-model.ts";
-import { createInspection, type Inspection } from "./inspection.ts";
+import type { Inspection } from "./inspection.ts";
 import { pause, replay, type ReplayCounts } from "./replay.ts";
 import { Screen } from "./screen.ts";
 import { openListeners } from "./serve.ts";
@@ -61,6 +61,7 @@ export async function runCommand(config: Config, firstModel: FirstModel): Promis
 
 async function openInspection(config: Config, screen: Screen): Promise<Inspection | null> {
   if (!config.inspect.enabled) return null;
+  const { createInspection } = await import("./inspection.ts");
   const inspection = await createInspection({
     host: "127.0.0.1",
     port: config.inspect.port,

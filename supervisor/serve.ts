@@ -29,7 +29,7 @@ export async function openListeners(config: Config, floor: Floor): Promise<Liste
   try {
     if (config.transport === "local") opened.push(await openControl(config, floor));
     opened.push(await openHttp(config, floor));
-    const closeKafka = openKafka(config, floor);
+    const closeKafka = await openKafka(config, floor);
     if (closeKafka) opened.push(closeKafka);
     return { close };
   } catch (error) {
