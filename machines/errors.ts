@@ -84,6 +84,16 @@ export const ERRORS = {
   // The runtime.
   fenced: { message: "shard {shard} is owned by a newer epoch", retryable: false },
   lease_passed: { message: "the lease on {shard} has passed", retryable: true },
+  shard_set_aside: {
+    message:
+      "shard {shard} is set aside and its actors wait; the others go on: {why}; look with: watchfloor journal {shard}",
+    retryable: false,
+  },
+  mailbox_unreadable: {
+    message:
+      "envelope {position} in the mailbox of {shard} cannot be read: its bytes were changed on the disk; it is left out and the next are taken",
+    retryable: false,
+  },
   sequence_gap: {
     message: "shard {shard} misses envelopes of {sender}; what came after them is applied",
     retryable: false,
@@ -154,7 +164,8 @@ export const ERRORS = {
     retryable: false,
   },
   record_unreadable: {
-    message: "journal record {position} of {shard} cannot be read: {why}",
+    message:
+      "journal record {position} of {shard} cannot be read: {why}; set aside: {aside}; look with: watchfloor journal {shard} --from {position}",
     retryable: false,
   },
   machine_failed: { message: "the machine of {actor} failed on {type}: {why}", retryable: true },

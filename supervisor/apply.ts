@@ -10,6 +10,7 @@ import { restore } from "./chart.ts";
 import type { ApplyContext, Item } from "./item.ts";
 import { deadLetter, escalation, eventName, failureOf, refusals, senderOf } from "./letters.ts";
 import { LIMITS } from "./limits.ts";
+import { lostRecord } from "./load.ts";
 import { shardOf } from "./placement.ts";
 import {
   encodeRecord,
@@ -50,6 +51,7 @@ const FAN_OUT_MAX = 5_000;
 
 /** Null: nothing durable changes (a timer that no longer holds, a result nobody waits for). */
 export function applyItem(context: ApplyContext, state: ShardState, item: Item): Applied | null {
+  if (item.lost) return lostTurn(context, state, item, item.lost);
   const resolution = resolutionOf(item);
   if (resolution) return resolved(context, state, item, resolution);
   const resident = state.residents.get(item.actor) ?? null;
@@ -295,6 +297,17 @@ function failed(
   return dead(context, state, item, { ...counted, setAside: asideBecause }, cause);
 }
 
+/** What is known of the actor is kept as it is, whatever it lacks: a person decides how it goes on. */
+function lostTurn(
+  context: ApplyContext,
+  state: ShardState,
+  item: Item,
+  cause: FailureData,
+): Applied {
+  const record = state.residents.get(item.actor)?.record ?? lostRecord(context.definition);
+  return dead(context, state, item, { ...record, setAside: cause }, cause);
+}
+
 function dead(
   context: ApplyContext,
   state: ShardState,
@@ -305,7 +318,7 @@ function dead(
   const letter = deadLetter(context, item, cause);
   const drafts = [...refusals(item), ...escalation(context, item, letter)];
   const outbox = address(context, state, item.actor, senderOf(item), letter.id, drafts);
-  const kept = record && record.turns > 0 ? record : null;
+  const kept = record && (record.turns > 0 || item.lost) ? record : null;
   const { actor, source } = item;
   return appended(state, item, [
     { r: "dead", at: context.at, actor, source, letter, record: kept, outbox },

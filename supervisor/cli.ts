@@ -323,6 +323,13 @@ function addEvidence(program: Command, io: Io, exit: SetCode): void {
 }
 
 function addInside(program: Command, io: Io): void {
+  onData(program, "journal", "the log of one shard, record by record, readable or not")
+    .argument("<shard>", "kind.n, for example detector.0")
+    .option("--from <position>", "the first record to show", wholeNumber, 0)
+    .addHelpText("after", examples("journal detector.0", "journal detector.0 --from 12 --json"))
+    .action(async (shard: string, options: DataOptions & { from: number }) => {
+      await (await inspecting()).showJournal(await openSession(io, options), shard, options.from);
+    });
   onData(program, "backup", "copy all that is kept to a new directory, while the floor runs")
     .argument("<dir>", "must not exist; is then a data directory like any other")
     .addHelpText(

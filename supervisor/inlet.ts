@@ -4,7 +4,8 @@
  * companion is never further than one commit ahead of the journal.
  */
 import type { ActorDefinition, Companion } from "../actors/define.ts";
-import type { ActorAddress } from "../machines/protocol.ts";
+import { WatchfloorError } from "../machines/errors.ts";
+import type { ActorAddress, Envelope } from "../machines/protocol.ts";
 import type { Clock, MailboxEntry, Position, Transport } from "../transports/ports.ts";
 import { DROP_TYPE, RETRY_TYPE } from "./apply.ts";
 import type { Item } from "./item.ts";
@@ -16,6 +17,7 @@ export interface InletHost {
   readonly transport: Transport;
   readonly clock: Clock;
   congested(): boolean;
+  alarm(error: WatchfloorError): void;
   /** The mailbox or the store cannot be read. */
   failed(error: unknown): void;
 }
@@ -24,13 +26,21 @@ const POSITION_BYTES = 8;
 
 /** A person's word about a dead letter is for the actor, not for its companion. */
 function isResolution(entry: MailboxEntry): boolean {
-  return entry.envelope.type === RETRY_TYPE || entry.envelope.type === DROP_TYPE;
+  const type = entry.envelope?.type;
+  return type === RETRY_TYPE || type === DROP_TYPE;
 }
 
 /** The first entries that go one way together: events, or resolutions. */
 function alike(entries: readonly MailboxEntry[]): readonly MailboxEntry[] {
   const end = entries.findIndex((entry) => isResolution(entry) !== isResolution(entries[0]!));
   return end < 0 ? entries : entries.slice(0, end);
+}
+
+interface ReadableEntry {
+  readonly position: Position;
+  /** Of what this entry stands for in the marks: itself, and nothing before it. */
+  readonly first: Position;
+  readonly envelope: Envelope;
 }
 
 export class Inlet {
@@ -81,7 +91,9 @@ export class Inlet {
       const found = await this.#host.transport.mailbox.read(this.#state.shard, from, limit);
       const entries = found.filter(({ position }) => position <= this.#cursor);
       if (entries.length === 0) break;
-      const events = entries.filter((entry) => !isResolution(entry)).map((entry) => entry.envelope);
+      const events = entries.flatMap((entry) =>
+        isResolution(entry) ? [] : (entry.envelope ?? []),
+      );
       this.#companion.apply(
         events,
         events.map(() => false),
@@ -151,10 +163,23 @@ export class Inlet {
     return this.#outstanding < LIMITS.mailboxReadMax;
   }
 
-  /** @param from follows what was read before: positions in between hold nothing. */
+  /**
+   * Says what is left out. It counts as applied, or everything behind it would wait for it.
+   * @param from follows what was read before: positions in between hold nothing.
+   */
+  #readable(entries: readonly MailboxEntry[], from: Position): ReadableEntry[] {
+    const { shard } = this.#state;
+    return entries.flatMap(({ position, envelope }, index) => {
+      const first = (entries[index - 1]?.position ?? from - 1) + 1;
+      if (envelope !== null) return [{ position, first, envelope }];
+      this.#host.alarm(new WatchfloorError("mailbox_unreadable", { shard, position }));
+      this.#state.markApplied({ from: "mailbox", first, last: position });
+      return [];
+    });
+  }
+
   #singles(entries: readonly MailboxEntry[], from: Position): Item[] {
-    return entries
-      .map((entry, index) => ({ ...entry, first: (entries[index - 1]?.position ?? from - 1) + 1 }))
+    return this.#readable(entries, from)
       .filter((entry) => !this.#state.mailboxApplied(entry.position))
       .map(({ position, first, envelope }) => {
         const also =
@@ -171,15 +196,14 @@ export class Inlet {
     entries: readonly MailboxEntry[],
     first: Position,
   ): Promise<Item[]> {
-    const digests = entries.map((entry) => entry.envelope.id);
+    const events = this.#readable(entries, first).map((entry) => entry.envelope);
+    if (events.length === 0) return [];
+    const digests = events.map((event) => event.id);
     const stored = await this.#host.transport.store.getMany("outcomes", digests);
     const known = digests.map(
       (digest, index) => stored[index] != null || this.#state.pendingOutcome(digest),
     );
-    const data = companion.apply(
-      entries.map((entry) => entry.envelope),
-      known,
-    );
+    const data = companion.apply(events, known);
     this.#grown += entries.length;
     const kept = companion
       .keep()
@@ -193,7 +217,7 @@ export class Inlet {
       to: actor,
       type: "batch",
       data,
-      traceparent: entries[0]!.envelope.traceparent,
+      traceparent: events[0]!.traceparent,
       case: null,
       cause: null,
       replyTo: null,

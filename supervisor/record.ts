@@ -209,6 +209,12 @@ export function encodeTurn(turn: TurnRecord, recordText: string): string {
   return `${JSON.stringify(rest).slice(0, -1)},"record":${recordText}}`;
 }
 
+/** Whom a record was about that cannot be read: its bytes mostly still say so. */
+export function actorIn(damaged: string): ActorAddress | null {
+  const found = /"actor":"([a-z]+\/[^"\\]{1,200})"/.exec(damaged)?.[1];
+  return found === undefined ? null : (found as ActorAddress);
+}
+
 /** A record of a journal, or why it cannot be read. Only its own runner wrote it: the head is checked, not each field. */
 export function decodeRecord(text: string | null): JournalRecord | { readonly unreadable: string } {
   if (text === null) return { unreadable: "its bytes are damaged" };

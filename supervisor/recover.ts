@@ -3,19 +3,20 @@
  * the index. What the tail is bounded by, this is bounded by.
  */
 import type { ActorDefinition } from "../actors/define.ts";
-import { WatchfloorError } from "../machines/errors.ts";
+import { toFailure, WatchfloorError } from "../machines/errors.ts";
 import type { ActorAddress } from "../machines/protocol.ts";
 import type { Clock, Position, Random, StoredRecord, Transport } from "../transports/ports.ts";
 import { appendSurely } from "./commit.ts";
+import type { Item } from "./item.ts";
 import { LIMITS } from "./limits.ts";
-import { readable } from "./load.ts";
+import { readable, recordsOf } from "./load.ts";
 import { callingActor } from "./projection.ts";
 import {
+  actorIn,
   decodeRecord,
   encodeRecord,
   RECORD_FORMAT,
   type ActorRecord,
-  type CheckpointRecord,
   type JournalRecord,
 } from "./record.ts";
 import type { ShardState } from "./state.ts";
@@ -42,8 +43,17 @@ export interface Recovered {
   /** Position of the own claim: the epoch. */
   readonly last: Position;
   readonly tail: number;
+  /** Records after the checkpoint that cannot be read, of whom it is known. */
+  readonly lost: readonly LostTurn[];
   /** Actors with calls that were begun and have no result. */
   readonly calling: ReadonlyMap<ActorAddress, ActorRecord>;
+}
+
+/** A turn that was taken and whose record cannot be read: its actor must not go on as if it had not been. */
+export interface LostTurn {
+  readonly position: Position;
+  readonly actor: ActorAddress;
+  readonly error: WatchfloorError;
 }
 
 export async function recoverShard(
@@ -54,14 +64,17 @@ export async function recoverShard(
 ): Promise<Recovered> {
   const last = await claim(shard, host);
   const stored = await readTail(host, shard, last);
-  const tail = decodeTail(host, shard, stored);
-  await loadIndexed(state, host, tail);
-  replay(state, tail);
-  const calling = await outstanding(shard, state, host);
+  const { tail, unreadable } = decodeTail(host, shard, stored);
+  const upTo = checkpointed(tail);
+  assertWhole(shard, stored, upTo);
+  await loadIndexed(state, definition, host, tail);
+  replay(state, tail, upTo);
+  const lost = unreadable.filter(({ position, actor }) => position > upTo && actor !== null);
+  const calling = await outstanding(shard, definition, state, host);
   for (const [actor, resident] of state.residents) {
     resident.record = readable(definition, host, actor, resident.record);
   }
-  return { last, tail: stored.length, calling };
+  return { last, tail: stored.length, lost: lost as readonly LostTurn[], calling };
 }
 
 /**
@@ -104,8 +117,7 @@ async function readTail(host: RecoverHost, shard: string, last: Position): Promi
     if ((await host.transport.journal.last(shard)) > last)
       throw new WatchfloorError("fenced", { shard });
     if (attempt >= READS_MAX) {
-      const why = "its predecessor is missing";
-      throw new WatchfloorError("record_unreadable", { shard, position: broken, why });
+      throw cutShort(shard, broken, "what comes before it is missing");
     }
     await new Promise<void>((resolve) => void host.clock.after(READ_AGAIN_MS, resolve));
   }
@@ -129,58 +141,78 @@ function breakIn(records: readonly StoredRecord[], last: Position): Position | n
   return records.at(-1)?.position === last ? null : last;
 }
 
+/** The journal begins where the checkpoint allows it to: what is before that is in the state store. */
+function assertWhole(shard: string, stored: readonly StoredRecord[], upTo: Position): void {
+  const first = stored[0]?.position ?? 1;
+  if (first > upTo + 1) throw cutShort(shard, first, "the journal is cut short before it");
+}
+
+function cutShort(shard: string, position: Position, why: string): WatchfloorError {
+  return new WatchfloorError("record_unreadable", { shard, position, why, aside: shard });
+}
+
+function checkpointed(tail: readonly { readonly record: JournalRecord }[]): Position {
+  const checkpoint = tail.findLast(({ record }) => record.r === "checkpoint")?.record;
+  return checkpoint?.r === "checkpoint" ? checkpoint.upTo : 0;
+}
+
 /** What the index says of the tail's actors, so that what no longer holds is taken out of it. */
 async function loadIndexed(
   state: ShardState,
+  definition: ActorDefinition,
   host: RecoverHost,
   tail: readonly { readonly record: JournalRecord }[],
 ): Promise<void> {
   const actors = tail.flatMap(({ record }) =>
     "record" in record && record.record ? [record.actor] : [],
   );
-  for (const [actor, stored] of await recordsOf(host, actors)) state.loaded(actor, stored);
+  const records = await recordsOf(definition, host, [...new Set(actors)]);
+  for (const [actor, stored] of records) state.loaded(actor, stored);
 }
 
-function decodeTail(
-  host: RecoverHost,
-  shard: string,
-  stored: readonly StoredRecord[],
-): { position: Position; record: JournalRecord }[] {
-  return stored.flatMap(({ position, text }) => {
+interface Decoded {
+  readonly tail: readonly { readonly position: Position; readonly record: JournalRecord }[];
+  readonly unreadable: readonly {
+    readonly position: Position;
+    readonly actor: ActorAddress | null;
+    readonly error: WatchfloorError;
+  }[];
+}
+
+function decodeTail(host: RecoverHost, shard: string, stored: readonly StoredRecord[]): Decoded {
+  const tail: { position: Position; record: JournalRecord }[] = [];
+  const unreadable: { position: Position; actor: ActorAddress | null; error: WatchfloorError }[] =
+    [];
+  for (const { position, text, damaged } of stored) {
     const record = decodeRecord(text);
     if ("unreadable" in record) {
-      host.alarm(
-        new WatchfloorError("record_unreadable", { shard, position, why: record.unreadable }),
-      );
-      return [];
+      const actor = actorIn(text ?? damaged ?? "");
+      const fields = { shard, position, why: record.unreadable, aside: actor ?? "nobody" };
+      const error = new WatchfloorError("record_unreadable", fields);
+      host.alarm(error);
+      unreadable.push({ position, actor, error });
+      continue;
     }
     if (record.r === "claim" && record.format > RECORD_FORMAT) {
-      throw new WatchfloorError("data_newer", {
-        path: shard,
-        found: record.format,
-        known: RECORD_FORMAT,
-      });
+      const fields = { path: shard, found: record.format, known: RECORD_FORMAT };
+      throw new WatchfloorError("data_newer", fields);
     }
-    return [{ position, record }];
-  });
+    tail.push({ position, record });
+  }
+  return { tail, unreadable };
 }
 
 /** Rebuilds marks, sequences, the outbox, and the newest record of each actor in the tail. */
-function replay(
-  state: ShardState,
-  tail: readonly { position: Position; record: JournalRecord }[],
-): void {
-  const checkpoint = tail
-    .map(({ record }) => record)
-    .findLast((record) => record.r === "checkpoint");
-  if (checkpoint) state.restoreCheckpoint(checkpoint as CheckpointRecord);
-  const after = (checkpoint as CheckpointRecord | undefined)?.upTo ?? 0;
-  for (const { position, record } of tail) if (position > after) state.absorb(record);
+function replay(state: ShardState, tail: Decoded["tail"], upTo: Position): void {
+  const checkpoint = tail.findLast(({ record }) => record.r === "checkpoint")?.record;
+  if (checkpoint?.r === "checkpoint") state.restoreCheckpoint(checkpoint);
+  for (const { position, record } of tail) if (position > upTo) state.absorb(record);
 }
 
 /** Who waits for calls: of the index, and of the tail, whose word is newer. */
 async function outstanding(
   shard: string,
+  definition: ActorDefinition,
   state: ShardState,
   host: RecoverHost,
 ): Promise<Map<ActorAddress, ActorRecord>> {
@@ -188,24 +220,21 @@ async function outstanding(
   const cold = listed
     .map(({ key }) => callingActor(key))
     .filter((actor) => !state.residents.has(actor));
-  const calling = await recordsOf(host, cold);
+  const calling = await recordsOf(definition, host, cold);
   for (const [actor, { record }] of state.residents) {
     if (record.calls.length > 0) calling.set(actor, record);
   }
   return calling;
 }
 
-async function recordsOf(
-  host: RecoverHost,
-  actors: readonly ActorAddress[],
-): Promise<Map<ActorAddress, ActorRecord>> {
-  const wanted = [...new Set(actors)];
-  const records = new Map<ActorAddress, ActorRecord>();
-  if (wanted.length === 0) return records;
-  const stored = await host.transport.store.getMany("actors", wanted);
-  for (const [index, actor] of wanted.entries()) {
-    const record = (stored[index] ?? null) as unknown as ActorRecord | null;
-    if (record) records.set(actor, record);
-  }
-  return records;
+/** As an input that comes first, so that nothing is applied to the actor before people hear of it. */
+export function lostItem({ position, actor, error }: LostTurn): Item {
+  const name = `wf.lost ${position}`;
+  return {
+    actor,
+    source: { from: "timer", name },
+    input: { input: "timer", timer: { name, dueAt: 0, armedInTurn: 0 } },
+    lost: toFailure(error, actor),
+    attempts: 0,
+  };
 }

@@ -77,11 +77,28 @@ export class Runner {
 
   async #openAll(): Promise<void> {
     const { definitions, shardCount } = this.#options;
-    const shards = shardsOf([...definitions.keys()], shardCount).map((id) => this.#make(id));
-    await Promise.all(shards.map((shard) => shard.open()));
+    const made = shardsOf([...definitions.keys()], shardCount).map((id) => this.#make(id));
+    const failures = await Promise.all(made.map((shard) => this.#opened(shard)));
+    const shards = made.filter((_, index) => failures[index] === null);
+    const [failure] = failures;
+    if (shards.length === 0 && failure) throw failure;
     await this.flush();
     for (const shard of shards) shard.begin();
     for (const shard of shards) this.#sendAgain(shard);
+  }
+
+  /** Null, or why this shard is set aside: what is wrong with one log is no reason to stop the others. */
+  async #opened(shard: Shard): Promise<WatchfloorError | null> {
+    try {
+      await shard.open();
+      return null;
+    } catch (error) {
+      if (!(error instanceof WatchfloorError) || !SHARD_FAULTS.has(error.code)) throw error;
+      this.#drop(shard.id);
+      const fields = { shard: shard.id, why: error.message };
+      this.#host.alarm(new WatchfloorError("shard_set_aside", fields, { cause: error }));
+      return error;
+    }
   }
 
   async #join(leases: Leases): Promise<void> {
@@ -291,6 +308,13 @@ export class Runner {
     if (known.code !== "fenced" && known.code !== "lease_passed") this.#host.alarm(known);
   }
 }
+
+/** Of one shard's log or state, and not of the transport under all of them. */
+const SHARD_FAULTS: ReadonlySet<string> = new Set([
+  "record_unreadable",
+  "value_unreadable",
+  "data_newer",
+]);
 
 function kindOfShard(id: string): Kind {
   return id.split(".")[0] as Kind;

@@ -17,7 +17,7 @@ import { appendSurely } from "./commit.ts";
 import { Flusher } from "./flush.ts";
 import { LIMITS } from "./limits.ts";
 import { Line } from "./line.ts";
-import { dueActors, loadActors } from "./load.ts";
+import { dueActors, dueItems, loadActors } from "./load.ts";
 import { LookAhead } from "./look-ahead.ts";
 import { Inlet } from "./inlet.ts";
 import {
@@ -27,7 +27,7 @@ import {
   type JournalRecord,
   type OutstandingCall,
 } from "./record.ts";
-import { recoverShard } from "./recover.ts";
+import { lostItem, recoverShard, type LostTurn } from "./recover.ts";
 import { ShardState } from "./state.ts";
 import { Timers } from "./timers.ts";
 
@@ -78,6 +78,7 @@ export class Shard {
   #notes: Note[] = [];
   #last: Position = 0;
   #epoch: Position = 0;
+  #lost: readonly LostTurn[] = [];
   #calling: ReadonlyMap<ActorAddress, ActorRecord> = new Map();
   #pumping: Promise<void> | null = null;
   /** Applied in memory, and not in the journal yet. */
@@ -110,6 +111,7 @@ export class Shard {
       transport,
       clock,
       congested: () => host.congested(),
+      alarm: (error: WatchfloorError) => host.alarm(error),
       failed: (error: unknown) => this.fail(error),
     };
     this.#inlet = new Inlet(this.#state, definition, around, (items) => this.enqueue(items));
@@ -162,6 +164,7 @@ export class Shard {
     });
     this.#last = recovered.last;
     this.#epoch = recovered.last;
+    this.#lost = recovered.lost;
     this.#calling = recovered.calling;
     await this.#inlet.open();
   }
@@ -170,6 +173,8 @@ export class Shard {
   begin(): void {
     if (this.#phase !== "opening") return;
     this.#phase = "running";
+    this.#line.add(this.#lost.map(lostItem));
+    this.#lost = [];
     for (const [actor, record] of this.#calling) {
       for (const call of record.calls) this.#call(actor, record, call, true);
     }
@@ -290,7 +295,7 @@ export class Shard {
       const actors = this.#line.take(LIMITS.packRecordsMax);
       await loadActors(this.#state, this.definition, this.#host, actors);
       if (this.ended) return;
-      this.#line.loaded((actor) => this.#dueOf(actor));
+      this.#line.loaded((actor) => dueItems(this.#state, actor, this.#host.clock.now()));
       const pack = this.#phase === "stopping" ? [] : this.#applyTaken();
       this.#line.putBack();
       this.#uncommitted = pack;
@@ -300,19 +305,6 @@ export class Shard {
       this.#release(pack);
       this.#flusher.committed(pack.length);
     }
-  }
-
-  #dueOf(actor: ActorAddress): Item[] {
-    const now = this.#host.clock.now();
-    const timers = this.#state.residents.get(actor)?.record.timers ?? [];
-    return timers
-      .filter(({ dueAt }) => dueAt <= now)
-      .map((timer) => ({
-        actor,
-        source: { from: "timer", name: timer.name },
-        input: { input: "timer", timer },
-        attempts: 0,
-      }));
   }
 
   /** Applies what was taken until the pack is full. In memory only: it counts once appended. */

@@ -35,6 +35,8 @@ export interface StoredRecord {
   readonly position: Position;
   /** The record as JSON text, or null when its bytes cannot be read. */
   readonly text: string | null;
+  /** Where they cannot: what is there, for people and for finding out whom it was about. */
+  readonly damaged?: string;
 }
 
 export type AppendResult =
@@ -121,7 +123,8 @@ export interface StateStore {
 
 export interface MailboxEntry {
   readonly position: Position;
-  readonly envelope: Envelope;
+  /** Null when its bytes cannot be read. */
+  readonly envelope: Envelope | null;
 }
 
 /**

@@ -7,8 +7,12 @@ import { resolve } from "node:path";
 import type { AnyStateMachine } from "xstate";
 import { WatchfloorError } from "../../machines/errors.ts";
 import { KINDS, type Json, type Kind } from "../../machines/protocol.ts";
+import { openLocal } from "../../transports/local/index.ts";
+import type { StoredRecord } from "../../transports/ports.ts";
 import { exportEvidence, verifyEvidence } from "../evidence.ts";
 import { fingerprint, loadIdentity } from "../identity.ts";
+import { shardsOf } from "../placement.ts";
+import { actorIn, decodeRecord } from "../record.ts";
 import { mermaidOf, stateList } from "../mermaid.ts";
 import { plain, table, timeText } from "../views/text.ts";
 import { letterOf } from "./answering.ts";
@@ -21,6 +25,8 @@ import {
   type Session,
 } from "./io.ts";
 import { caseOf, withReader } from "./reading.ts";
+
+const JOURNAL_PAGE = 500;
 
 // ---- Dead letters ------------------------------------------------------------------------------
 
@@ -68,6 +74,49 @@ export function showLetter(session: Session, id: string): Promise<void> {
       `next: watchfloor dead-letters retry ${letter.id}, or drop ${letter.id}`,
     ]);
   });
+}
+
+// ---- Journals ------------------------------------------------------------------------------------
+
+/** What is not in the state store yet, and what could not be read of it. Nothing is changed. */
+export async function showJournal(session: Session, shard: string, from: number): Promise<void> {
+  const { io, dataDir: path } = session;
+  const transport = await openLocal({ path, shardCount: null, readOnly: true, clock: io.clock });
+  try {
+    const known = shardsOf(KINDS, transport.shardCount);
+    if (!known.includes(shard)) {
+      const rule = `must be one of ${KINDS.join(", ")}, a dot, and 0 to ${transport.shardCount - 1}`;
+      throw new WatchfloorError("config_invalid", { origin: "argument", field: "shard", rule });
+    }
+    for (let next = from; ;) {
+      const page = await transport.journal.read(shard, next, JOURNAL_PAGE);
+      if (session.json) await printJson(io, page.map(journalLine));
+      else await printLines(io, page.map(journalText));
+      if (page.length < JOURNAL_PAGE) return;
+      next = page.at(-1)!.position + 1;
+    }
+  } finally {
+    await transport.close();
+  }
+}
+
+function journalLine({ position, text, damaged }: StoredRecord): object {
+  const record = decodeRecord(text);
+  if (!("unreadable" in record)) return { position, record };
+  return { position, unreadable: record.unreadable, bytes: text ?? damaged ?? null };
+}
+
+function journalText({ position, text, damaged }: StoredRecord): string {
+  const record = decodeRecord(text);
+  const head = String(position).padStart(8);
+  if ("unreadable" in record) {
+    const about = actorIn(text ?? damaged ?? "") ?? "an unknown actor";
+    return `${head}  UNREADABLE, ${record.unreadable}: about ${about}`;
+  }
+  const about = "actor" in record ? ` ${record.actor}` : "";
+  const turned =
+    record.r === "turn" ? `: ${record.was || "new"} -- ${plain(record.event)} -> ${record.is}` : "";
+  return `${head}  ${timeText(record.at)}  ${record.r}${about}${turned}`;
 }
 
 // ---- Evidence ----------------------------------------------------------------------------------

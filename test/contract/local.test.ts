@@ -245,8 +245,10 @@ describe("transport local", () => {
       await runner.journal.append(SHARD, 0, ['{"n":1}', '{"marker":"n2"}', '{"n":3}']);
       await runner.close();
       await flip('marker":"n2"');
-      const texts = (await (await start()).journal.read(SHARD, 1, 10)).map(({ text }) => text);
-      assert.deepEqual(texts, ['{"n":1}', null, '{"n":3}']);
+      const texts = (await (await start()).journal.read(SHARD, 1, 10)).map(
+        ({ text, damaged }) => text ?? damaged,
+      );
+      assert.deepEqual(texts, ['{"n":1}', '{"iarker":"n2"}', '{"n":3}']);
     });
 
     it("is reported for a value, an envelope and a blob, never handed out", async () => {
@@ -266,7 +268,7 @@ describe("transport local", () => {
       });
       assert.equal(await store.get("cases", "whole"), 1);
       await assert.rejects(store.getBlob("model"), { code: "value_unreadable" });
-      await assert.rejects(mailbox.read(SHARD, 0, 1), { code: "value_unreadable" });
+      assert.deepEqual(await mailbox.read(SHARD, 0, 1), [{ position: 1, envelope: null }]);
     });
   });
 

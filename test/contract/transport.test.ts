@@ -40,7 +40,7 @@ for (const adapter of ADAPTERS) {
     }
     async function idsAfter(after: number, limit = 100): Promise<readonly string[]> {
       const entries = await transport.mailbox.read(SHARD, after, limit);
-      return entries.map(({ envelope }) => envelope.id);
+      return entries.map(({ envelope }) => envelope!.id);
     }
     function publish(...ids: readonly string[]): Promise<number> {
       return transport.mailbox.publish(

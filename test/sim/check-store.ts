@@ -72,7 +72,7 @@ async function checkShard({ ledger, transport }: Run, shard: string): Promise<vo
   }
   // A late repeat of what a shard sent may lie there; what came from outside may not.
   const left = await transport.mailbox.read(shard, mailboxMark(last), 1_000);
-  const unread = left.filter(({ envelope }) => envelope.shard === null).length;
+  const unread = left.filter(({ envelope }) => envelope!.shard === null).length;
   checkMarks(ledger, shard, last, unread);
   const kept = await transport.journal.read(shard, 0, 1_000);
   const tail = kept.filter(({ position }) => position > last.upTo);

@@ -289,7 +289,7 @@ describe("supervisor: answering on the command line", () => {
     assert.match(ran.out, /stored; no runner is running, so it applies at the next start/);
     transport = await open();
     const [entry] = await transport.mailbox.read(shard, 0, 10);
-    const said = entry?.envelope.data as unknown as HumanAnswer;
+    const said = entry?.envelope?.data as unknown as HumanAnswer;
     assert.deepEqual(
       [said.answer, said.reason, said.person.uid, said.person.as],
       ["investigate", "odd hour", process.getuid?.(), "ann"],
@@ -311,7 +311,7 @@ describe("supervisor: answering on the command line", () => {
     assert.equal((await cli([...args, "--because", "wrong-action"])).code, 0);
     transport = await open();
     const said = (await transport.mailbox.read(shard, 0, 10)).map(
-      (entry) => (entry.envelope.data as unknown as HumanAnswer).dismissal,
+      (entry) => (entry.envelope!.data as unknown as HumanAnswer).dismissal,
     );
     assert.deepEqual(said.slice(-2), ["expected", "wrong_action"]);
   });

@@ -237,7 +237,7 @@ describe("supervisor: a person's command", () => {
       id: "cmd-1",
     });
     const [entry] = await transport.mailbox.read(shardOf(`coordinator/${CASE}`, SHARDS), 0, 10);
-    const { to, type, data, from, traceparent, id } = entry!.envelope;
+    const { to, type, data, from, traceparent, id } = entry!.envelope!;
     assert.deepEqual(
       { to, type, from, id },
       { to: `coordinator/${CASE}`, type: "human.answer", from: "edge/cli", id: "cmd-1" },
@@ -261,8 +261,8 @@ describe("supervisor: a person's command", () => {
       "cmd-2",
     );
     const [entry] = await transport.mailbox.read(shardOf(LETTER.actor, SHARDS), 0, 10);
-    assert.equal(entry?.envelope.type, "wf.retry");
-    assert.deepEqual((entry?.envelope.data as { letter?: unknown } | undefined)?.letter, LETTER);
+    assert.equal(entry?.envelope?.type, "wf.retry");
+    assert.deepEqual((entry?.envelope?.data as { letter?: unknown } | undefined)?.letter, LETTER);
   });
 
   for (const [what, command, code] of [

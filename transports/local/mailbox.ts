@@ -1,7 +1,6 @@
 /**
  * The boundary of: the mailbox port and LMDB.
  */
-import { WatchfloorError } from "../../machines/errors.ts";
 import type { Envelope } from "../../machines/protocol.ts";
 import type { Bells } from "../bells.ts";
 import type { Mailbox, MailboxEntry, Position, ShardId } from "../ports.ts";
@@ -35,7 +34,7 @@ export class LocalMailbox implements Mailbox {
     const entries = await this.#reader.read(() => this.#log.read(shard, after + 1, limit));
     return entries.map(({ position, text }) => ({
       position,
-      envelope: parsed(shard, position, text),
+      envelope: text === null ? null : (JSON.parse(text) as Envelope),
     }));
   }
 
@@ -54,15 +53,4 @@ export class LocalMailbox implements Mailbox {
   subscribe(shard: ShardId, ring: () => void): () => void {
     return this.#bells.subscribe(shard, ring);
   }
-}
-
-function parsed(shard: ShardId, position: Position, text: string | null): Envelope {
-  if (text === null) {
-    throw new WatchfloorError("value_unreadable", {
-      table: "mailbox",
-      key: `${shard}/${position}`,
-    });
-  }
-  const envelope: Envelope = JSON.parse(text);
-  return envelope;
 }

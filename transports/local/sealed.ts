@@ -31,3 +31,8 @@ export function unsealText(sealed: Uint8Array): string | null {
 function sumOf(bytes: Uint8Array): string {
   return `${crc32(bytes).toString(16).padStart(8, "0")} `;
 }
+
+/** What is there, sealed or not, as text of one character a byte. */
+export function damagedText(sealed: Uint8Array): string {
+  return Buffer.from(sealed).subarray(SUM_BYTES).toString("latin1");
+}

@@ -3,9 +3,9 @@
  * table each; this is the part they share. Everything that changes runs inside a transaction.
  */
 import { WatchfloorError } from "../../machines/errors.ts";
-import type { Position, ShardId } from "../ports.ts";
+import type { Position, ShardId, StoredRecord } from "../ports.ts";
 import { readRange, readSealed, type Bytes } from "./database.ts";
-import { seal, unsealText } from "./sealed.ts";
+import { damagedText, seal, unsealText } from "./sealed.ts";
 
 const POSITION_DIGITS = 15;
 /** Bounds the transaction of a trim; the rest follows in further ones. */
@@ -36,16 +36,13 @@ export class ShardLog {
     return entry === undefined ? this.last(shard) + 1 : positionOf(entry.key);
   }
 
-  read(
-    shard: ShardId,
-    from: Position,
-    limit: number,
-  ): { readonly position: Position; readonly text: string | null }[] {
+  read(shard: ShardId, from: Position, limit: number): StoredRecord[] {
     const after = keyOf(shard, Math.max(0, from - 1));
-    return readRange(this.#entries, `${shard}/`, { after, limit }).map(({ key, sealed }) => ({
-      position: positionOf(key),
-      text: unsealText(sealed),
-    }));
+    return readRange(this.#entries, `${shard}/`, { after, limit }).map(({ key, sealed }) => {
+      const position = positionOf(key);
+      const text = unsealText(sealed);
+      return text === null ? { position, text, damaged: damagedText(sealed) } : { position, text };
+    });
   }
 
   append(shard: ShardId, sealed: readonly Buffer[]): Position {
