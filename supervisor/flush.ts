@@ -54,7 +54,7 @@ export class Flusher {
     const waiting = this.#waiting.splice(0);
     if (waiting.length > 0) this.#begin(true);
     for (const resume of waiting) resume();
-    if (this.#state.behind === 0) return;
+    if (!this.#isBehind) return;
     if (this.#due || this.#records >= LIMITS.flushRecordsMax) this.#begin(false);
     else this.#arm();
   }
@@ -90,20 +90,25 @@ export class Flusher {
     });
   }
 
+  /** A record may leave nothing but a mark: it is checkpointed as well, or the journal would only grow. */
+  get #isBehind(): boolean {
+    return this.#state.behind > 0 || this.#records > 0;
+  }
+
   #begin(force: boolean): void {
     if (this.#flushing || this.#ended) return;
     this.#disarm();
     this.#due = false;
-    this.#records = 0;
     const companion = this.#inlet.takeCheckpoint(force);
-    if (this.#state.behind === 0 && !companion) return;
+    if (!this.#isBehind && !companion) return;
+    this.#records = 0;
     const upTo = this.#shard.last();
     const checkpoint = this.#state.checkpoint(this.#host.clock.now(), upTo);
     this.#flushing = this.#flush(checkpoint, companion)
       .catch((error: unknown) => this.#host.failed(error))
       .finally(() => {
         this.#flushing = null;
-        if (this.#state.behind > 0 && !this.#ended) this.#arm();
+        if (this.#isBehind && !this.#ended) this.#arm();
       });
   }
 

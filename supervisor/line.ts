@@ -24,8 +24,8 @@ export class Line {
   #ready: Item[] = [];
   /** Out of `#ready` and not applied yet: their actors are being loaded. */
   #taken: Item[] = [];
-  /** Actors with a timer that is due: which one, their record says once it is in memory. */
-  readonly #due = new Set<ActorAddress>();
+  /** Actors whose timers up to a time are due: which ones, their record says once it is in memory. */
+  readonly #due = new Map<ActorAddress, number>();
   /** Those of them that are being loaded. */
   #waking: readonly ActorAddress[] = [];
   /** Inputs of actors that wait out a back-off, in order. */
@@ -52,7 +52,7 @@ export class Line {
   /** Actors with inputs that wait. */
   awaited(): Set<ActorAddress> {
     const queued = [...this.#ready, ...this.#taken].map((item) => item.actor);
-    return new Set([...this.#held.keys(), ...this.#due, ...queued]);
+    return new Set([...this.#held.keys(), ...this.#due.keys(), ...queued]);
   }
 
   /** Would this envelope be next of its sender, or a repeat? */
@@ -67,26 +67,26 @@ export class Line {
     this.#host.changed();
   }
 
-  /** At least one timer of this actor is due. */
-  wake(actor: ActorAddress): void {
+  /** Timers of this actor up to this time are due. */
+  wake(actor: ActorAddress, dueAt: number): void {
     if (this.#ended) return;
-    this.#due.add(actor);
+    this.#due.set(actor, Math.max(dueAt, this.#due.get(actor) ?? dueAt));
     this.#host.changed();
   }
 
   /** Takes the first of the line and who is to be woken: the actors to be loaded. */
   take(max: number): readonly ActorAddress[] {
     this.#taken = this.#ready.splice(0, max);
-    this.#waking = [...this.#due];
+    this.#waking = [...this.#due.keys()];
     const actors = this.#taken.map((item) => item.actor);
     return this.#waking.length === 0 ? actors : [...actors, ...this.#waking];
   }
 
   /** They are loaded: what is due of those that were to be woken goes behind what was taken. */
-  loaded(dueOf: (actor: ActorAddress) => readonly Item[]): void {
+  loaded(dueOf: (actor: ActorAddress, dueAt: number) => readonly Item[]): void {
     for (const actor of this.#waking) {
+      this.#taken.push(...dueOf(actor, this.#due.get(actor) ?? 0));
       this.#due.delete(actor);
-      this.#taken.push(...dueOf(actor));
     }
     this.#waking = [];
   }

@@ -108,11 +108,11 @@ export async function dueActors(
   }
 }
 
-/** Of an actor in memory: an input for each timer that is due. */
-export function dueItems(state: ShardState, actor: ActorAddress, now: number): Item[] {
+/** Of an actor in memory: an input for each of its timers up to this time. */
+export function dueItems(state: ShardState, actor: ActorAddress, until: number): Item[] {
   const timers = state.residents.get(actor)?.record.timers ?? [];
   return timers
-    .filter(({ dueAt }) => dueAt <= now)
+    .filter(({ dueAt }) => dueAt <= until)
     .map((timer) => ({
       actor,
       source: { from: "timer", name: timer.name },

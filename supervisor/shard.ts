@@ -90,7 +90,7 @@ export class Shard {
     this.definition = definition;
     this.#host = host;
     this.#state = new ShardState(id);
-    this.#timers = new Timers(host.clock, (actor) => this.#line.wake(actor));
+    this.#timers = new Timers(host.clock, (actor, dueAt) => this.#line.wake(actor, dueAt));
     this.#lookAhead = new LookAhead({
       clock: host.clock,
       timers: this.#timers,
@@ -295,7 +295,7 @@ export class Shard {
       const actors = this.#line.take(LIMITS.packRecordsMax);
       await loadActors(this.#state, this.definition, this.#host, actors);
       if (this.ended) return;
-      this.#line.loaded((actor) => dueItems(this.#state, actor, this.#host.clock.now()));
+      this.#line.loaded((actor, dueAt) => dueItems(this.#state, actor, dueAt));
       const pack = this.#phase === "stopping" ? [] : this.#applyTaken();
       this.#line.putBack();
       this.#uncommitted = pack;

@@ -11,7 +11,7 @@ import type { ArmedTimer } from "./record.ts";
 
 export class Timers {
   readonly #clock: Clock;
-  readonly #fire: (actor: ActorAddress) => void;
+  readonly #fire: (actor: ActorAddress, dueAt: number) => void;
   /** Due times in the heap that count; others of the same actor are stale. */
   readonly #current = new Map<ActorAddress, readonly number[]>();
   /** Timers due up to here are in memory. */
@@ -22,8 +22,8 @@ export class Timers {
   #cancelClock: (() => void) | null = null;
   #armedFor = Infinity;
 
-  /** @param fire told that at least one timer of this actor is due. */
-  constructor(clock: Clock, fire: (actor: ActorAddress) => void) {
+  /** @param fire told of an actor whose timers up to this time are due. */
+  constructor(clock: Clock, fire: (actor: ActorAddress, dueAt: number) => void) {
     this.#clock = clock;
     this.#fire = fire;
   }
@@ -89,7 +89,7 @@ export class Timers {
       this.#pop();
       if (!this.#spend(first)) continue;
       fired++;
-      this.#fire(first.actor);
+      this.#fire(first.actor, first.dueAt);
     }
     this.#arm();
   }

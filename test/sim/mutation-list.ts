@@ -126,14 +126,20 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "calls of the tail are not recovered",
     file: "supervisor/recover.ts",
-    from: "if (record.timers.length > 0 || record.calls.length > 0) waiting.set(actor, record);",
-    to: "if (record.timers.length > 0) waiting.set(actor, record);",
+    from: "if (record.calls.length > 0) calling.set(actor, record);",
+    to: "",
   },
   {
-    name: "what cold actors wait for is not looked up",
+    name: "calls of cold actors are not looked up",
     file: "supervisor/recover.ts",
-    from: "if (record) waiting.set(actor, readable(definition, host, actor, record));",
-    to: "if (record && actors.length < 0) waiting.set(actor, readable(definition, host, actor, record));",
+    from: "const calling = await recordsOf(definition, host, cold);",
+    to: "const calling = await recordsOf(definition, host, cold.slice(0, 0));",
+  },
+  {
+    name: "timers of cold actors are not looked up",
+    file: "supervisor/load.ts",
+    from: "    due.push(...found);\n",
+    to: "",
   },
   {
     name: "a call that may have taken effect is begun again without a look",
@@ -149,15 +155,15 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a timer is restored late",
-    file: "supervisor/shard.ts",
-    from: "      this.#timers.set(actor, record.timers);\n      for (const call of record.calls)",
-    to: "      this.#timers.set(\n        actor,\n        record.timers.map((timer) => ({ ...timer, dueAt: timer.dueAt + 1_000_000 })),\n      );\n      for (const call of record.calls)",
+    file: "supervisor/look-ahead.ts",
+    from: "timers.add(due);",
+    to: "timers.add({ ...due, dueAt: due.dueAt + 1_000_000 });",
   },
   {
     name: "a timer fires early",
     file: "supervisor/timers.ts",
-    from: "this.#heap[0].dueAt <= now",
-    to: "this.#heap[0].dueAt <= now + 400",
+    from: "if (first === undefined || first.dueAt > now) break;",
+    to: "if (first === undefined || first.dueAt > now + 400) break;",
   },
   {
     name: "a timer that fired stays armed",
@@ -234,8 +240,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a claimant takes over without reading the tail",
     file: "supervisor/recover.ts",
-    from: "    if (position <= after) continue;",
-    to: '    if (position <= after || record.r === "turn") continue;',
+    from: "if (position > upTo) state.absorb(record);",
+    to: "if (position > upTo + 1e9) state.absorb(record);",
   },
   {
     name: "a shard is opened by two: its title is not compared",
