@@ -74,7 +74,7 @@ async function firstServing(
   models: Models,
   { clock, firstModel, say }: GateOptions,
 ): Promise<Serving> {
-  say("First start: fitting the gate on the bundled baseline.");
+  say("First start: the gate begins with the model of the bundled baseline.");
   const model = loadModel(await firstModel());
   const why = "first start, on the bundled baseline";
   const at = clock.now();

@@ -92,8 +92,8 @@ describe("supervisor: commands on the model", () => {
     const other = await transport.mailbox.read("trainer.1", 0, 10);
     await transport.close();
     const [entry] = [...last, ...other];
-    assert.equal(entry?.envelope.type, "train");
-    assert.match(JSON.stringify(entry?.envelope.data), /asked for by \S+: watchfloor train/);
+    assert.equal(entry?.envelope?.type, "train");
+    assert.match(JSON.stringify(entry?.envelope?.data), /asked for by \S+: watchfloor train/);
   });
 
   it("fits a model to a file, compares it, and says what became of it", async () => {
