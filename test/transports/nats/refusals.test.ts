@@ -152,7 +152,7 @@ describe("transport nats: refusals", () => {
     for (let look = 0; look < 2; look += 1) {
       const entries = await transport.mailbox.read("coordinator.0", 0, 10);
       assert.deepEqual(
-        entries.map(({ envelope }) => envelope.id),
+        entries.map(({ envelope }) => envelope?.id),
         ["good"],
       );
     }
