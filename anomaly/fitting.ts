@@ -4,13 +4,16 @@
  */
 import { WatchfloorError } from "../machines/errors.ts";
 import { COLUMNS, FEATURES } from "./features.ts";
-import { fitTracked, type Forest, type ForestOptions } from "./forest.ts";
+import { fitTracked, type Drawn, type Forest, type ForestOptions } from "./forest.ts";
+import { influences, leafWeights, type Influence, type Lesson } from "./lessons.ts";
 import { seededRandom, type SeededRandom } from "./random.ts";
 import { calibrate, type Calibration } from "./threshold.ts";
 
 /** A forest and the scores it gives to ordinary rows that it did not grow on. */
 export interface Judge {
   readonly forest: Forest;
+  /** The same one before anyone taught it: what nobody may talk it out of. */
+  readonly untaught: Forest;
   readonly calibration: Calibration;
 }
 
@@ -29,8 +32,22 @@ const BACKGROUND_SHARE = 0.1;
 const BACKGROUND_FEATURES_MAX = 6;
 const ROWS_MIN = 10;
 
+/** What people said, and when it is now: verdicts fade. */
+export interface Teaching {
+  readonly lessons: readonly Lesson[];
+  /** ms since the epoch. */
+  readonly nowMs: number;
+}
+
+/** Of ordinary rows, the share that counts as unusual where lessons are weighed. */
+const UNUSUAL_SHARE = 0.1;
+
 /** @throws `rows_too_few`, `row_not_finite`, `rows_constant`, `option_invalid` */
-export function fitRows(rows: Float32Array, options: ForestOptions): Fitted {
+export function fitRows(
+  rows: Float32Array,
+  options: ForestOptions,
+  teaching: Teaching = { lessons: [], nowMs: 0 },
+): Fitted {
   const count = Math.floor(rows.length / COLUMNS);
   if (count < ROWS_MIN)
     throw new WatchfloorError("rows_too_few", { rows: count, needed: ROWS_MIN });
@@ -41,23 +58,68 @@ export function fitRows(rows: Float32Array, options: ForestOptions): Fitted {
   const growth = { seed, trees, sampleSize: Math.min(sampleSize, drawMax) };
   const medians = mediansOf(rows);
   return {
-    full: fitJudge(grown, count, growth),
-    familiar: fitJudge(familiarRows(grown, medians), count, growth),
+    full: fitJudge(grown, count, growth, teaching),
+    familiar: fitJudge(
+      familiarRows(grown, medians),
+      count,
+      growth,
+      familiarLessons(teaching, medians),
+    ),
     medians,
   };
 }
 
-/** A forest on all rows given, calibrated on the first `count`, each by trees that never saw it. */
+/**
+ * A forest on all rows given, taught, and calibrated on the first `count`, each by trees that never
+ * saw it. What was taught counts in the calibration too, so that the budget holds afterwards.
+ */
 function fitJudge(
   grown: Float32Array,
   count: number,
   options: ForestOptions & { readonly trees: number },
+  { lessons, nowMs }: Teaching,
 ): Judge {
   const { forest, drawn } = fitTracked(grown, COLUMNS, options);
+  const untaught = calibrationOf(forest, grown, drawn, count);
+  const weights = leafWeights(forest, lessons, unusualScore(untaught), nowMs);
+  if (weights === null) return judgeOf(forest, untaught);
+  const taught = forest.taught(weights);
+  return judgeOf(taught, calibrationOf(taught, grown, drawn, count));
+}
+
+export function judgeOf(forest: Forest, calibration: Calibration): Judge {
+  return { forest, untaught: forest.weights === null ? forest : forest.taught(null), calibration };
+}
+
+function calibrationOf(
+  forest: Forest,
+  grown: Float32Array,
+  drawn: Drawn,
+  count: number,
+): Calibration {
   const scores = new Float32Array(count);
   forest.scoreUnseen(grown, drawn, scores);
   // With very few trees a row may have been seen by all of them: nobody can judge it.
-  return { forest, calibration: calibrate(scores.filter((score) => !Number.isNaN(score))) };
+  return calibrate(scores.filter((score) => !Number.isNaN(score)));
+}
+
+function unusualScore({ scores }: Calibration): number {
+  return scores[Math.floor(scores.length * (1 - UNUSUAL_SHARE))] ?? 0.5;
+}
+
+/** What each person's lessons do to a model that was taught them. */
+export function influencesIn(fitted: Fitted, { lessons, nowMs }: Teaching): readonly Influence[] {
+  const { untaught, calibration } = fitted.full;
+  return influences(untaught, lessons, unusualScore(calibration), nowMs);
+}
+
+function familiarLessons({ lessons, nowMs }: Teaching, medians: Float32Array): Teaching {
+  const familiar = lessons.map((lesson) => {
+    const row = lesson.row.slice();
+    familiarRow(row, medians);
+    return { ...lesson, row };
+  });
+  return { lessons: familiar, nowMs };
 }
 
 function familiarRows(rows: Float32Array, medians: Float32Array): Float32Array {

@@ -135,6 +135,16 @@ export class Forest {
     return Float32Array.from(credits, (credit) => (sum === 0 ? 0 : credit / sum));
   }
 
+  /** The same trees with other weights. Leaves are as `leavesOf` names them. */
+  taught(weights: Float32Array | null): Forest {
+    return new Forest(this.trees, weights);
+  }
+
+  /** The mean depth that has this score; as `scoreOne` has it, and over all trees. */
+  depthAt(score: number): number {
+    return -Math.log2(score) * meanDepth(this.trees.sampleSize);
+  }
+
   /** The leaf that each tree has for a row, as a place in `weights`. */
   leavesOf(row: Float32Array): Uint32Array {
     const { trees, depth } = this.trees;

@@ -3,7 +3,9 @@
  */
 export { entityOf, safeRule, safeSource, tagTechniques, workloadKey } from "./entity.ts";
 export { FEATURES } from "./features.ts";
+export { influencesIn, type Teaching } from "./fitting.ts";
 export { fitForest, loadForest, saveForest, type Forest, type ForestOptions } from "./forest.ts";
+export type { Influence, Lesson } from "./lessons.ts";
 export type { RuleGaps } from "./gaps.ts";
 export { injectionSuspected } from "./injection.ts";
 export {
@@ -32,4 +34,4 @@ export {
   type Screening,
   type SourceEvent,
 } from "./screener.ts";
-export { cutOf, pValueOf } from "./threshold.ts";
+export { cutOf, pValueOf, type Calibration } from "./threshold.ts";

@@ -8,7 +8,8 @@ import { ByteReader, ByteWriter } from "./bytes.ts";
 import { entityOf, workloadKey } from "./entity.ts";
 import { atMsOf, COLUMNS, FeatureExtractor } from "./features.ts";
 import { loadForest, saveForest } from "./forest.ts";
-import { fitRows, type Fitted, type Judge } from "./fitting.ts";
+import { fitRows, judgeOf, type Fitted, type Judge } from "./fitting.ts";
+import { calibrate } from "./threshold.ts";
 
 export interface TrainOptions {
   /** Draws of the forest, the held-out share and the hashes; keep it secret where it matters. */
@@ -108,7 +109,7 @@ export function saveModel(model: Model): Uint8Array {
   writer.texts([...model.workloads]);
   for (const judge of [model.full, model.familiar]) {
     writer.block(saveForest(judge.forest));
-    writer.f32s(judge.calibration);
+    writer.f32s(judge.calibration.scores);
   }
   writer.f32s(model.medians);
   writer.f32s(model.rows);
@@ -138,5 +139,5 @@ function loadJudge(reader: ByteReader): Judge {
   if (columns !== COLUMNS) {
     throw reader.broken(`it has ${columns} features, this one knows ${COLUMNS}`);
   }
-  return { forest, calibration: reader.f32s() };
+  return judgeOf(forest, calibrate(reader.f32s()));
 }

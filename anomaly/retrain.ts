@@ -4,10 +4,10 @@
  */
 import { WatchfloorError } from "../machines/errors.ts";
 import { COLUMNS } from "./features.ts";
-import { fitRows, pickRows, scoresOf, type Fitted } from "./fitting.ts";
+import { fitRows, pickRows, scoresOf, type Fitted, type Teaching } from "./fitting.ts";
 import type { ForestOptions } from "./forest.ts";
 import type { Model } from "./model.ts";
-import { cutOf, pValueOf } from "./threshold.ts";
+import { calibrate, cutOf, pValueOf } from "./threshold.ts";
 
 /** What a person's answer says of one row; null when nobody answered. */
 export type RowLabel = "attack" | "benign" | null;
@@ -38,17 +38,23 @@ const RANK_LOSS_MAX = 0.01;
 const ALERT_GAIN_MAX = 1.5;
 
 /**
- * The serving model's memory and workloads with a new forest.
+ * The serving model's memory and workloads with a new forest, which is taught all that people said:
+ * the lessons of every retrain before are given again.
  * @throws `row_width`, and what fitting throws
  */
-export function fitCandidate(serving: Model, recent: LabelledRows, options: ForestOptions): Model {
+export function fitCandidate(
+  serving: Model,
+  recent: LabelledRows,
+  options: ForestOptions,
+  teaching?: Teaching,
+): Model {
   checkLabels(recent);
   const kept = recent.labels.flatMap((label, i) => (label === "attack" ? [] : [i]));
   const fresh = pickRows(recent.rows, kept);
   const rows = new Float32Array(serving.rows.length + fresh.length);
   rows.set(serving.rows);
   rows.set(fresh, serving.rows.length);
-  return { ...serving, ...fitRows(rows, options) };
+  return { ...serving, ...fitRows(rows, options, teaching) };
 }
 
 /** Both models on the same rows. @throws `row_width` */
@@ -71,15 +77,17 @@ export function compareModels(
 
 function figuresOf(model: Fitted, { rows, labels }: LabelledRows, budget: number): ModelFigures {
   const scores = scoresOf(model.full.forest, rows);
-  const others = scores.filter((_, i) => labels[i] !== "attack").toSorted();
+  const others = calibrate(scores.filter((_, i) => labels[i] !== "attack"));
   const attacks = scores.filter((_, i) => labels[i] === "attack");
   const cut = cutOf(model.full.calibration, budget);
-  const alerts = others.filter((score) => pValueOf(model.full.calibration, score) <= cut).length;
+  const alerts = others.scores.filter(
+    (score) => pValueOf(model.full.calibration, score) <= cut,
+  ).length;
   // The p-value against the other rows is one minus the rank among them, but for the row itself.
   const ranks = Array.from(attacks, (score) => 1 - pValueOf(others, score));
   const sum = ranks.reduce((total, rank) => total + rank, 0);
   return {
-    alertRate: others.length === 0 ? 0 : alerts / others.length,
+    alertRate: others.scores.length === 0 ? 0 : alerts / others.scores.length,
     attackRank: ranks.length === 0 ? null : sum / ranks.length,
   };
 }

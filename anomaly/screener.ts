@@ -15,7 +15,7 @@ import {
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import { entityOf, safeRule, safeSource, tagTechniques, workloadKey } from "./entity.ts";
 import { atMsOf, COLUMNS, FEATURES, FeatureExtractor } from "./features.ts";
-import { familiarRow } from "./fitting.ts";
+import { familiarRow, type Judge } from "./fitting.ts";
 import type { RuleGaps } from "./gaps.ts";
 import { injectionSuspected } from "./injection.ts";
 import { LearningWindows } from "./learning.ts";
@@ -249,14 +249,16 @@ class Gate {
   }
 
   /** Score and p-value are those of what was judged: without rarities while learning. */
-  private judge({ row, window }: Measured, score: number): Judgement {
+  private judge({ event, row, window }: Measured, taught: number): Judgement {
     const { full, familiar, medians } = this.model;
+    const score = unhidden(full, row, event.priority, taught);
     const pValue = pValueOf(full.calibration, score);
     const novel = pValue <= this.cuts.full;
     if (!window?.learning) return { score, pValue, novel };
     this.familiar.set(row);
     familiarRow(this.familiar, medians);
-    const done = familiar.forest.scoreOne(this.familiar);
+    const known = familiar.forest.scoreOne(this.familiar);
+    const done = unhidden(familiar, this.familiar, event.priority, known);
     const donePValue = pValueOf(familiar.calibration, done);
     const rare = donePValue <= this.cuts.familiar;
     const forward = rare || (novel && donePValue <= UNUSUAL_SHARE);
@@ -324,6 +326,19 @@ function grown(rows: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
+}
+
+const CRITICAL = PRIORITIES.indexOf("critical");
+
+/** What people called benign makes no event of priority critical or higher less unusual. */
+function unhidden(
+  { forest, untaught }: Judge,
+  row: Float32Array,
+  priority: Priority,
+  score: number,
+): number {
+  if (forest === untaught || PRIORITIES.indexOf(priority) > CRITICAL) return score;
+  return Math.max(score, Math.fround(untaught.scoreOne(row)));
 }
 
 function unscored(

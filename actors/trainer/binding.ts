@@ -8,6 +8,7 @@ import {
   fitCandidate,
   rowsOf,
   type LabelledRows,
+  type Lesson,
   type Model,
 } from "../../anomaly/index.ts";
 import type {
@@ -70,7 +71,8 @@ async function fit(deps: TrainerDeps, { labels, why }: FitInput): Promise<Candid
   const { models, clock } = deps;
   const serving = await required(models);
   const recent = await recentAndLabelled(deps, serving, labels);
-  const candidate = fitCandidate(serving, recent, { seed: serving.seed });
+  const teaching = { lessons: recent.lessons, nowMs: clock.now() };
+  const candidate = fitCandidate(serving, recent, { seed: serving.seed }, teaching);
   const made = { at: clock.now(), source: "retrain", why, labels: labels.length } as const;
   const { n, digest, rows } = await models.keep(candidate, made);
   return { model: digest, version: n, rows, labels: labels.length };
@@ -121,12 +123,10 @@ async function recentAndLabelled(
   deps: TrainerDeps,
   serving: Model,
   labels: readonly Label[],
-): Promise<LabelledRows> {
+): Promise<Judged> {
   const rows = deps.recentRows();
-  return joined(
-    { rows, labels: unlabelled(rows) },
-    await labelledRows(deps.store, serving, labels),
-  );
+  const judged = await judgedRows(deps.store, serving, labels);
+  return { ...joined({ rows, labels: unlabelled(rows) }, judged), lessons: judged.lessons };
 }
 
 function unlabelled(rows: Float32Array): readonly null[] {
@@ -140,14 +140,19 @@ function joined(a: LabelledRows, b: LabelledRows): LabelledRows {
   return { rows, labels: [...a.labels, ...b.labels] };
 }
 
+/** Rows with what people said of them, and the same as lessons. */
+interface Judged extends LabelledRows {
+  readonly lessons: readonly Lesson[];
+}
+
 /** Features of the events that people judged, as the serving model's memory sees them. */
-async function labelledRows(
+async function judgedRows(
   store: StateStore,
   serving: Model,
   labels: readonly Label[],
-): Promise<LabelledRows> {
+): Promise<Judged> {
   const judged = new Map(
-    labels.flatMap(({ digests, benign }) => digests.map((digest) => [digest, benign] as const)),
+    labels.flatMap((label) => label.digests.map((digest) => [digest, label] as const)),
   );
   const digests = [...judged.keys()];
   const events = (await store.getMany(
@@ -155,15 +160,20 @@ async function labelledRows(
     digests,
   )) as unknown as readonly (FalcoEvent | null)[];
   const kept = events.flatMap((event, index) =>
-    event ? [{ event, benign: judged.get(digests[index]!)! }] : [],
+    event ? [{ event, label: judged.get(digests[index]!)! }] : [],
   );
-  return {
-    rows: rowsOf(
-      serving,
-      kept.map(({ event }) => event),
-    ),
-    labels: kept.map(({ benign }) => (benign ? "benign" : "attack")),
-  };
+  const rows = rowsOf(
+    serving,
+    kept.map(({ event }) => event),
+  );
+  const lessons = kept.map(({ event, label: { benign, person, at } }, i) => ({
+    row: rows.slice(i * FEATURES.length, (i + 1) * FEATURES.length),
+    benign,
+    teacher: person.user,
+    priority: event.priority,
+    atMs: at,
+  }));
+  return { rows, labels: lessons.map(({ benign }) => (benign ? "benign" : "attack")), lessons };
 }
 
 async function required(models: Models): Promise<Model> {

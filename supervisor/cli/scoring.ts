@@ -89,9 +89,10 @@ function show(io: Io, plot: ScorePlot, { plot: shown = true, svg }: ScoreOptions
 
 /** The lowest score whose p-value is within the cut. */
 function scoreAt({ full: { calibration } }: Model, cutP: number): number {
-  const above = Math.floor(cutP * (calibration.length + 1)) - 1;
-  const last = calibration.length - 1 - Math.max(0, above);
-  return calibration[Math.max(0, last)] ?? 1;
+  const { scores } = calibration;
+  const above = Math.floor(cutP * (scores.length + 1)) - 1;
+  const last = scores.length - 1 - Math.max(0, above);
+  return scores[Math.max(0, last)] ?? 1;
 }
 
 /** The model that serves, and the budget in force; a floor that never ran has neither. */

@@ -9,6 +9,7 @@ import {
   type Model,
   type RowLabel,
 } from "../../anomaly/index.ts";
+import { calibrate } from "../../anomaly/threshold.ts";
 import { WatchfloorError } from "../../machines/errors.ts";
 import { attackEvents, ordinaryEvents } from "./events.ts";
 
@@ -30,7 +31,7 @@ describe("anomaly: retraining", () => {
 
   it("fits on what was ordinary lately, without the rows that people called attacks", () => {
     const candidate = fitCandidate(serving, recent, { seed: 8 });
-    assert.equal(candidate.full.calibration.length, 2000 + 1000);
+    assert.equal(candidate.full.calibration.scores.length, 2000 + 1000);
     const same = compareModels(serving, candidate, recent, 1e-3);
     assert.equal(same.worse, false);
     assert.ok(same.candidate.attackRank! > 0.98);
@@ -48,7 +49,8 @@ describe("anomaly: retraining", () => {
   });
 
   it("calls a candidate worse that alerts on far more", () => {
-    const narrow = { ...serving.full, calibration: serving.full.calibration.slice(0, 1000) };
+    const low = calibrate(serving.full.calibration.scores.slice(0, 1000));
+    const narrow = { ...serving.full, calibration: low };
     const { worse, candidate } = compareModels(serving, { ...serving, full: narrow }, recent, 1e-3);
     assert.ok(worse && candidate.alertRate > 0.1);
   });

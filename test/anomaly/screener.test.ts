@@ -10,6 +10,7 @@ import {
   type ScreenedItem,
   type Screener,
 } from "../../anomaly/index.ts";
+import { calibrate } from "../../anomaly/threshold.ts";
 import { WatchfloorError } from "../../machines/errors.ts";
 import type { FalcoEvent } from "../../machines/vocabulary.ts";
 import { attackEvents, envelopeOf, falcoEvent, inPod, ordinaryEvents, START_MS } from "./events.ts";
@@ -194,7 +195,10 @@ describe("anomaly: screener", () => {
   });
 
   it("takes another model from the next batch on, and goes on with what it has seen", () => {
-    const other = { ...model, full: { ...model.full, calibration: Float32Array.of(0, 0, 0) } };
+    const other = {
+      ...model,
+      full: { ...model.full, calibration: calibrate(Float32Array.of(0, 0, 0)) },
+    };
     let serving = model;
     const screener = createScreener({ model: () => serving });
     const [first, second, third] = [5, 6, 7].map((seed) => ordinaryEvents(seed, 200, afterMs));
