@@ -1,6 +1,13 @@
 /**
  * The boundary of: this room and its users. What is not named here is nobody else's.
  */
+export {
+  DriftMonitor,
+  STATISTICS,
+  type DriftCause,
+  type DriftOptions,
+  type DriftWindow,
+} from "./drift.ts";
 export { entityOf, safeRule, safeSource, tagTechniques, workloadKey } from "./entity.ts";
 export { FEATURES } from "./features.ts";
 export { influencesIn, type Teaching } from "./fitting.ts";
