@@ -204,9 +204,12 @@ function addReading(program: Command, io: Io): void {
     });
   onData(program, "case", "what happened in a case and why, and what to type next")
     .argument("<id>", ID_HELP)
-    .addHelpText("after", examples("case c-0123456789ab"))
-    .action(async (id: string, options: DataOptions) => {
-      await (await reading()).showCase(await openSession(io, options), id);
+    .option("--at <turn>", "as it stood after this turn of the case; trace shows them", wholeNumber)
+    .addHelpText("after", examples("case c-0123456789ab", "case c-0123456789ab --at 3"))
+    .action(async (id: string, options: DataOptions & { at?: number }) => {
+      const session = await openSession(io, options);
+      if (options.at === undefined) await (await reading()).showCase(session, id);
+      else await (await reading()).showCaseAt(session, id, options.at);
     });
   onData(program, "trace", "the whole chain behind an id: every step, its time, cause and hash")
     .argument("<id>", ID_HELP)

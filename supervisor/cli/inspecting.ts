@@ -7,10 +7,10 @@ import { resolve } from "node:path";
 import type { AnyStateMachine } from "xstate";
 import { WatchfloorError } from "../../machines/errors.ts";
 import { KINDS, type Json, type Kind } from "../../machines/protocol.ts";
-import { openLocal } from "../../transports/local/index.ts";
 import type { StoredRecord } from "../../transports/ports.ts";
 import { exportEvidence, verifyEvidence } from "../evidence.ts";
 import { fingerprint, loadIdentity } from "../identity.ts";
+import { openForReading } from "../place.ts";
 import { shardsOf } from "../placement.ts";
 import { actorIn, decodeRecord } from "../record.ts";
 import { mermaidOf, stateList } from "../mermaid.ts";
@@ -80,8 +80,8 @@ export function showLetter(session: Session, id: string): Promise<void> {
 
 /** What is not in the state store yet, and what could not be read of it. Nothing is changed. */
 export async function showJournal(session: Session, shard: string, from: number): Promise<void> {
-  const { io, dataDir: path } = session;
-  const transport = await openLocal({ path, shardCount: null, readOnly: true, clock: io.clock });
+  const { io } = session;
+  const transport = await openForReading(session.place, io.clock, io.random);
   try {
     const known = shardsOf(KINDS, transport.shardCount);
     if (!known.includes(shard)) {

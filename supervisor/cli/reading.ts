@@ -6,7 +6,8 @@ import { WatchfloorError } from "../../machines/errors.ts";
 import type { CaseSummary, FalcoEvent } from "../../machines/vocabulary.ts";
 import { openForReading } from "../place.ts";
 import { Reader } from "../reader.ts";
-import { caseLine, casesTable, caseStory } from "../views/case.ts";
+import { verifyChain } from "../history.ts";
+import { caseAt, caseAtLine, caseLine, casesTable, caseStory } from "../views/case.ts";
 import { readTrace, traceLines, traceText } from "../views/trace.ts";
 import { printJson, printLines, type Session } from "./io.ts";
 
@@ -43,6 +44,23 @@ export function showCase(session: Session, id: string): Promise<void> {
       return printJson(session.io, [{ ...summary, head: entries.at(-1)?.hash ?? null }]);
     const quoted = await firstWords(reader, summary);
     return printLines(session.io, caseStory(summary, entries, quoted, session.paint));
+  });
+}
+
+/** From the chain alone: what it holds is what was known then, and cannot have been changed since. */
+export function showCaseAt(session: Session, id: string, turn: number): Promise<void> {
+  return withReader(session, async (reader) => {
+    const caseId = await caseOf(reader, id);
+    const entries = await reader.history(caseId);
+    verifyChain(entries);
+    const until = entries.filter((entry) => entry.turn <= turn);
+    const last = entries.at(-1)?.turn ?? 0;
+    if (until.length === 0 || turn > last) {
+      const rule = `must be a turn of the case: 1 to ${last}`;
+      throw new WatchfloorError("config_invalid", { origin: "flag", field: "--at", rule });
+    }
+    if (session.json) return printJson(session.io, [caseAtLine(caseId, until)]);
+    return printLines(session.io, caseAt(caseId, until, last, session.paint));
   });
 }
 

@@ -190,3 +190,35 @@ function textOf(value: Json, name: string): string {
   const found = field(value, name);
   return typeof found === "string" ? found : "";
 }
+
+// ---- As it stood ---------------------------------------------------------------------------------
+
+/** `case ID --at TURN --json` */
+export function caseAtLine(caseId: string, until: readonly HistoryEntry[]): Json {
+  const { turn, at, to, data, hash } = until.at(-1)!;
+  return { case: caseId, turn, at, state: to, known: data, head: hash };
+}
+
+/** `case ID --at TURN`: the entries up to that turn, none after it. */
+export function caseAt(
+  caseId: string,
+  until: readonly HistoryEntry[],
+  last: number,
+  paint: Paint,
+): string[] {
+  const { turn, at, to, event, data, hash } = until.at(-1)!;
+  const verdict = textOf(data, "verdict") || "none yet";
+  const known = JSON.stringify(data, null, 2).split("\n");
+  return [
+    paint("bold", `${caseId} after turn ${turn} of ${last}, at ${timeText(at)}: ${to}`),
+    "",
+    ...section(paint, "Then", [`taken: ${stepName(event)}`, `verdict: ${verdict}`]),
+    ...section(
+      paint,
+      "What that turn knew",
+      known.map((line) => plain(line)),
+    ),
+    ...section(paint, "Steps until then", steps(until)),
+    `head ${hash}`,
+  ];
+}

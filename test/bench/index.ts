@@ -10,6 +10,10 @@ const SUITES: Readonly<Record<string, { readonly help: string; load(): Promise<S
     help: "turns, cases, latency and CPU, beside LangGraph.js and the bare ceiling (the default)",
     load: () => import("./speed.ts"),
   },
+  waiting: {
+    help: "memory, decisions and restart with 10,000 and 100,000 waiting cases",
+    load: () => import("./waiting.ts"),
+  },
 };
 
 const HELP = `npm run bench -- [suite] [options]

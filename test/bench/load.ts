@@ -59,7 +59,7 @@ export async function closedLoop(
 }
 
 /** Of sorted values; NaN of none. */
-function quantile(sorted: readonly number[], q: number): number {
+export function quantile(sorted: readonly number[], q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
 }
 

@@ -155,6 +155,39 @@ describe("supervisor: command line", () => {
     assert.match((await onData("trace", CASE)).out, /chain whole, 2 entries/);
   });
 
+  it("shows a case as it stood after an earlier turn, and names the turns there are", async () => {
+    const then = await onData("case", CASE, "--at", "1");
+    assert.match(then.out, /c-0123456789ab after turn 1 of 2, at \S+.*: detecting/);
+    assert.doesNotMatch(then.out, /awaitingHuman|WAITS/);
+    const [line] = (await onData("case", CASE, "--at", "2", "--json")).out.split("\n");
+    const { state, turn, head } = JSON.parse(line!) as Record<string, unknown>;
+    assert.deepEqual([state, turn, String(head).length], ["awaitingHuman", 2, 64]);
+    const beyond = await onData("case", CASE, "--at", "3");
+    assert.equal(beyond.code, 2);
+    assert.match(beyond.err, /--at must be a turn of the case: 1 to 2/);
+  });
+
+  it("shows the log of a shard, what cannot be read included", async () => {
+    const shard = shardOf(`coordinator/${CASE}`, SHARDS);
+    const transport = await openLocal({ path: join(dir, "data"), shardCount: SHARDS, clock: systemClock });
+    const last = await transport.journal.last(shard);
+    await transport.journal.append(shard, last, ['{"r":"poem","at":1,"actor":"detector/w"}']);
+    await transport.close();
+    const ran = await onData("journal", shard);
+    assert.match(
+      ran.out,
+      /1 .* turn coordinator\/c-0123456789ab: reviewing -- .* -> awaitingHuman/,
+    );
+    assert.match(ran.out, /2 {2}UNREADABLE, it is of an unknown kind: about detector\/w/);
+    const json = await onData("journal", shard, "--from", "2", "--json");
+    assert.deepEqual(Object.keys(JSON.parse(json.out) as object), [
+      "position",
+      "unreadable",
+      "bytes",
+    ]);
+    assert.equal((await onData("journal", "nobody.9")).code, 2);
+  });
+
   it("colours on a terminal, unless told not to", async () => {
     const args = ["cases", "--data", join(dir, "data")];
     assert.ok((await cli(args, { terminal: true })).out.includes("\u001b[1m"));
