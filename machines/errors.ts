@@ -181,6 +181,7 @@ export const ERRORS = {
   ask_timeout: { message: "{to} did not answer within {timeoutMs} ms", retryable: true },
   ask_dead: { message: "the question to {to} could not be applied", retryable: false },
   call_timeout: { message: "{tool} did not finish within {timeoutMs} ms", retryable: true },
+  call_aborted: { message: "{tool} was given up before it answered", retryable: true },
   call_failed: { message: "{tool} failed: {why}", retryable: true },
   call_outcome_unknown: {
     message: "it is not known whether {tool} took effect; a person must look",
@@ -236,6 +237,8 @@ export const ERRORS = {
   },
   tool_error: { message: "tool {tool} answered with an error", retryable: true },
   tool_bad_result: { message: "tool {tool} answered outside its schema", retryable: false },
+  tool_no_result: { message: "tool {tool} answered without a structured result", retryable: false },
+  tool_unreachable: { message: "the tool server {server} cannot be reached", retryable: true },
   tool_not_granted: { message: "{kind} has no grant for {tool}", retryable: false },
   tool_bad_input: {
     message: "tool {tool} was called outside its schema at {field}",

@@ -104,7 +104,13 @@ export function outgrewReview(context: RemediatorContext): boolean {
 
 /** It is not known whether the effect took place: only a person may go on from there. */
 export function outcomeUnknown(step: Step): boolean {
-  const codes = ["call_outcome_unknown", "call_timeout", "call_failed"];
+  const codes = [
+    "call_outcome_unknown",
+    "call_timeout",
+    "call_aborted",
+    "call_failed",
+    "tool_unreachable",
+  ];
   return codes.includes(step.failure?.code ?? "");
 }
 

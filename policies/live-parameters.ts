@@ -144,6 +144,11 @@ export class LiveParameters implements Parameters {
     });
   }
 
+  /** Work that must not overlap a change, such as the change of what the parameters are for. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    return this.#inTurn(work);
+  }
+
   async #enter(
     next: ReviewParameters,
     declared: ParametersSpec,

@@ -87,6 +87,9 @@ const resource = z.strictObject({
   }),
 });
 
+/** The policy's data, as it is given to an engine. */
+export const parametersData = spec.extend({ revision: z.string().min(1) });
+
 /** Checked parameters. `revision` is the digest of all of them. */
 export interface ReviewParameters {
   readonly name: string;

@@ -113,7 +113,7 @@ const targetState = z.object({
   diff: z.array(z.string().max(4096)).max(1024),
 });
 
-const reviewInput = z
+export const reviewInput = z
   .object({
     question,
     actionDigest: digest,
@@ -128,7 +128,7 @@ const reviewInput = z
 
 const codes = z.array(z.string().min(1).max(128)).max(256);
 
-const reviewResult = z.strictObject({
+export const reviewResult = z.strictObject({
   verdict: z.enum(VERDICTS),
   reasons: codes.min(1),
   ruleIds: codes.min(1),
@@ -136,7 +136,7 @@ const reviewResult = z.strictObject({
   parametersUsed: z.record(z.string(), z.json()),
 });
 
-const authoriseInput = z.object({
+export const authoriseInput = z.object({
   answer: z.object({
     id: text,
     answer: z.enum(["approve", "dismiss", "investigate"]),
@@ -149,7 +149,7 @@ const authoriseInput = z.object({
   approvers: z.array(person).max(PEOPLE_NEEDED_MAX),
 });
 
-const authorisation = z.strictObject({
+export const authorisation = z.strictObject({
   allowed: z.boolean(),
   peopleNeeded: z.int().min(1).max(PEOPLE_NEEDED_MAX),
   why: z.string().min(1).max(200),
@@ -165,8 +165,20 @@ function firstField(error: z.ZodError): string {
 /** Throws `policy_invalid_input`, naming the field and never its value. */
 export function checkedReviewInput(input: PolicyInput): PolicyInput {
   const parsed = reviewInput.safeParse(input);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return checkedText(parsed.data);
   throw new WatchfloorError("policy_invalid_input", { field: firstField(parsed.error) });
+}
+
+/** JSON writes half of a surrogate pair as an escape, and nothing else so. */
+const BROKEN_TEXT = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
+/** More than any sound question has, and less than what grows an engine's memory for good. */
+const INPUT_CHARS_MAX = 256 * 1024;
+
+/** Text that no engine reads the same way, or that is too much of it. */
+function checkedText(input: PolicyInput): PolicyInput {
+  const json = JSON.stringify(input);
+  if (json.length <= INPUT_CHARS_MAX && !BROKEN_TEXT.test(json)) return input;
+  throw new WatchfloorError("policy_invalid_input", { field: "text" });
 }
 
 /** Throws `policy_failed`: also where the policy was undefined. */

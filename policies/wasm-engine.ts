@@ -7,7 +7,8 @@ import { z } from "zod";
 import { WatchfloorError } from "../machines/errors.ts";
 import type { JsonObject } from "../machines/protocol.ts";
 import { loadBundle, type PolicyBundle } from "./bundle.ts";
-import { engineRevision, type PolicyEngine } from "./engine.ts";
+import { engineRevision } from "./engine.ts";
+import type { RenewableEngine } from "./serving.ts";
 import { policyData, type ReviewParameters } from "./parameters.ts";
 import {
   checkedApprovalInput,
@@ -30,15 +31,20 @@ export const HOST_BUILTINS: readonly string[] = [
   "yaml.unmarshal",
 ];
 
-export interface WasmEngine extends PolicyEngine {
-  /** The same policy with other parameters, in a fresh instance; this one stays as it is. */
-  withParameters(parameters: ReviewParameters): Promise<WasmEngine>;
-}
+/** The same policy with other parameters is a fresh instance; this one stays as it is. */
+export type WasmEngine = RenewableEngine;
 
 /** Rejects with `policy_unusable` if the bundle is not what it says or fails its smoke vectors. */
+let shipped: PolicyBundle | null = null;
+
+/** Read once: it is part of the package, and does not change under a running process. */
+function shippedBundle(): PolicyBundle {
+  return (shipped ??= loadBundle());
+}
+
 export async function loadWasmEngine(
   parameters: ReviewParameters,
-  bundle: PolicyBundle = loadBundle(),
+  bundle: PolicyBundle = shippedBundle(),
 ): Promise<WasmEngine> {
   for (const entrypoint of [REVIEW, APPROVAL]) {
     if (!bundle.entrypoints.includes(entrypoint)) throw unusable(`it has no ${entrypoint}`);
@@ -52,23 +58,57 @@ function unusable(why: string, cause?: unknown): WatchfloorError {
 }
 
 async function engineOf(bundle: PolicyBundle, parameters: ReviewParameters): Promise<WasmEngine> {
-  const policy = await instantiate(bundle, policyData(parameters));
+  let policy = await instantiate(bundle, policyData(parameters));
+  // What was aborted may have left anything behind: the next question gets an instance of its own.
+  const renew = async (error: unknown): Promise<never> => {
+    policy = await instantiate(bundle, policyData(parameters));
+    throw error;
+  };
   return {
     revision: engineRevision(bundle.revision, parameters),
     bundleRevision: bundle.revision,
     parameters,
     // Async, so that whatever throws rejects.
-    review: async (input) =>
-      checkedReviewResult(evaluate(policy, REVIEW, checkedReviewInput(input))),
-    approve: async (input) =>
-      checkedAuthorisation(evaluate(policy, APPROVAL, checkedApprovalInput(input))),
+    review: async (input) => {
+      const checked = checkedReviewInput(input);
+      try {
+        return checkedReviewResult(evaluate(policy, REVIEW, checked));
+      } catch (error) {
+        return renew(error);
+      }
+    },
+    approve: async (input) => {
+      const checked = checkedApprovalInput(input);
+      try {
+        return checkedAuthorisation(evaluate(policy, APPROVAL, checked));
+      } catch (error) {
+        return renew(error);
+      }
+    },
     withParameters: (other) => engineOf(bundle, other),
   };
 }
 
+/** By bundle: an instance of a compiled module is had in a millisecond, a compiled module is not. */
+const modules = new WeakMap<PolicyBundle, Promise<CompiledModule>>();
+
+/** Opaque: only the runtime looks into it. */
+type CompiledModule = object;
+const { WebAssembly } = globalThis as unknown as {
+  readonly WebAssembly: { compile(bytes: Uint8Array): Promise<CompiledModule> };
+};
+
+function compiled(bundle: PolicyBundle): Promise<CompiledModule> {
+  const known = modules.get(bundle);
+  if (known !== undefined) return known;
+  const compiling = WebAssembly.compile(bundle.wasm);
+  modules.set(bundle, compiling);
+  return compiling;
+}
+
 async function instantiate(bundle: PolicyBundle, data: JsonObject): Promise<LoadedPolicy> {
   try {
-    const policy = await loadPolicy(bundle.wasm);
+    const policy = await loadPolicy(await compiled(bundle));
     policy.setData(data);
     return policy;
   } catch (cause) {

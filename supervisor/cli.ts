@@ -6,10 +6,10 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { WatchfloorError, type ErrorCode } from "../machines/errors.ts";
 import type { AnswerOptions } from "./cli/answering.ts";
-import { examples, onData } from "./cli/command.ts";
+import { examples, hostPort, onData } from "./cli/command.ts";
 import type { MachineOptions } from "./cli/inspecting.ts";
 import { addModel } from "./cli/model-commands.ts";
-import { addParameters, addPolicy } from "./cli/policy-commands.ts";
+import { addMcp, addParameters, addPolicy } from "./cli/policy-commands.ts";
 import { natsFlags, openSession, type DataOptions, type Io, type Session } from "./cli/io.ts";
 import { packageFile } from "./package.ts";
 
@@ -91,6 +91,7 @@ function createProgram(io: Io, exit: SetCode): Command {
   addParameters(program, io);
   addPolicy(program, io);
   addModel(program, io, exit);
+  addMcp(program, io);
   addInside(program, io);
   return program;
 }
@@ -179,15 +180,6 @@ function addRun(program: Command, io: Io, exit: SetCode): void {
       const { runCommand } = await import("./run.ts");
       exit(await runCommand(config, firstModel));
     });
-}
-
-function hostPort(text: string): { host: string; port: string } {
-  const [, bracketed, host, port] =
-    /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d+)$/.exec(text) ?? [];
-  const named = bracketed ?? host;
-  if (named === undefined || port === undefined)
-    throw new InvalidArgumentError("It must be HOST:PORT.");
-  return { host: named, port };
 }
 
 // ---- Reading -----------------------------------------------------------------------------------

@@ -20,14 +20,11 @@ import { createTrainerCalls } from "../actors/trainer/binding.ts";
 import type { WatchfloorError } from "../machines/errors.ts";
 import type { Json, Kind } from "../machines/protocol.ts";
 import type { CaseSummary, FalcoEvent } from "../machines/vocabulary.ts";
-import { parametersEntry } from "../policies/decision-log.ts";
-import { createDecisionPoint, type DecisionPoint } from "../policies/decision-point.ts";
 import type { LiveParameters } from "../policies/live-parameters.ts";
-import { ServingPolicy } from "../policies/serving.ts";
-import { loadWasmEngine } from "../policies/wasm-engine.ts";
 import { systemClock, systemRandom } from "../transports/clock.ts";
 import { openSimulatedCluster } from "../transports/kubernetes/simulated.ts";
 import { createAnthropicModel } from "../transports/llm/anthropic.ts";
+import { connectRemote } from "../transports/mcp/remote.ts";
 import { connectInProcess } from "../transports/mcp/in-process.ts";
 import type {
   Clock,
@@ -35,8 +32,8 @@ import type {
   Model,
   NoticeSink,
   Random,
-  StateStore,
   ToolCaller,
+  ToolServerSpec,
   Transport,
 } from "../transports/ports.ts";
 import { INVENTORY } from "../transports/sample/inventory.ts";
@@ -46,10 +43,10 @@ import { Intake } from "./intake.ts";
 import { LIMITS } from "./limits.ts";
 import type { FirstModel } from "./first-model.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { openDecisionLog } from "./decisions.ts";
 import { packageFile } from "./package.ts";
-import { openParameters, watchParameters } from "./parameters.ts";
 import { openForRunner, runnerName } from "./place.ts";
+import { openPolicy, type Policy } from "./policy.ts";
+import { addPolicyMetrics } from "./policy-metrics.ts";
 import { Runner, type Observer } from "./runner.ts";
 
 export interface FloorOptions {
@@ -65,6 +62,14 @@ export interface FloorOptions {
   readonly firstModel: FirstModel;
 }
 
+interface Readiness {
+  readonly ready: boolean;
+  /** Why it is not. */
+  readonly reasons: readonly string[];
+  /** What does not keep it from working, and somebody should see to. */
+  readonly warnings: readonly string[];
+}
+
 /** A running watch floor, as the commands see it. */
 export interface Floor {
   readonly runner: Runner;
@@ -77,7 +82,7 @@ export interface Floor {
   readonly lost: Promise<void>;
   readonly failed: boolean;
   say(line: string): void;
-  ready(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  ready(): Readiness;
   caseSummaries(ids: readonly string[]): Promise<readonly CaseSummary[]>;
   setting(name: string): Promise<Json>;
   setSetting(name: string, value: Json): Promise<void>;
@@ -108,7 +113,8 @@ async function composed(
   closers.push(() => transport.close());
   const cluster = await openCluster(config, clock);
   closers.push(() => cluster.close());
-  const policy = await openPolicy(config, options, transport.store, closers);
+  const policy = await openPolicy({ config, store: transport.store, clock, say: options.say });
+  closers.push(() => policy.close());
   // What waits is known once there is a runner; nothing is screened before.
   const load = { depth: () => 0 };
   const gate = openGate({
@@ -126,6 +132,7 @@ async function composed(
   const faults = watchFaults(options);
   let runner: Runner | null = null;
   const metrics = createMetrics(() => runner);
+  addPolicyMetrics(metrics.registry, policy);
   const analyst = { calls: 0 };
   runner = new Runner({
     transport,
@@ -158,7 +165,10 @@ async function composed(
       return faults.failed();
     },
     say: options.say,
-    ready: () => readiness(running, transport, faults.failed()),
+    ready: () => ({
+      ...readiness(running, transport, faults.failed()),
+      warnings: policy.warnings(),
+    }),
     caseSummaries: async (ids) => {
       const found = await transport.store.getMany("cases", ids);
       return (found as unknown as (CaseSummary | null)[]).filter((summary) => summary !== null);
@@ -175,39 +185,6 @@ async function composed(
 function openCluster(config: Config, clock: Clock): Promise<Cluster> {
   const path = config.transport === "memory" ? null : join(config.data, "cluster");
   return openSimulatedCluster({ path, clock, inventory: INVENTORY });
-}
-
-// ---- The policy --------------------------------------------------------------------------------
-
-interface Policy {
-  readonly parameters: LiveParameters;
-  readonly decisions: DecisionPoint;
-}
-
-async function openPolicy(
-  config: Config,
-  { clock = systemClock, say }: FloorOptions,
-  store: StateStore,
-  closers: (() => Promise<void>)[],
-): Promise<Policy> {
-  const live = await openParameters(config, store, clock);
-  const serving = new ServingPolicy(await loadWasmEngine(live.current()));
-  const engine = () => serving.engine();
-  const dataDir = config.transport === "memory" ? null : config.data;
-  const log = await openDecisionLog({ dataDir, engine, clock });
-  closers.push(() => log.close());
-  live.preparedBy((next) => serving.prepare(next));
-  // Said before anything is decided by them, so that the log can be decided again by itself.
-  live.subscribe(() => void log.write(parametersEntry(engine(), clock.now())).catch(() => {}));
-  const watch = watchParameters({
-    sources: config,
-    live,
-    clock,
-    alarm: (error) => say(`Alarm: the parameters stay as they are: ${error.message}`),
-  });
-  closers.push(async () => watch.close());
-  const decisions = createDecisionPoint({ engine, log, clock, recent: log.recent });
-  return { parameters: live, decisions };
 }
 
 // ---- The team ----------------------------------------------------------------------------------
@@ -232,12 +209,12 @@ async function assemble(parts: Parts): Promise<Team> {
     languageModel(config, clock),
   ]);
   const specs = [
-    policyServer({ point: decisions }),
+    policyServer({ point: decisions, find: (id) => policy.find(id), by: "reviewer" }),
     clusterReadServer(cluster),
     clusterActServer(cluster),
     historyServer(store),
   ];
-  const callers = await Promise.all(specs.map((spec) => connectInProcess(spec)));
+  const callers = await Promise.all(specs.map((spec) => connectTo(spec, config)));
   const servers = Object.fromEntries(specs.map((spec, index) => [spec.name, callers[index]!]));
   const tools = (kind: Kind, server: string): ToolCaller =>
     granted(server, servers[server]!, resources[kind]);
@@ -262,6 +239,7 @@ async function assemble(parts: Parts): Promise<Team> {
       reviewer: createReviewerCalls({
         clusterRead: tools("reviewer", "cluster-read"),
         policy: tools("reviewer", "policy"),
+        policyRevision: () => decisions.engine().revision,
       }),
       remediator: createRemediatorCalls({
         clusterRead: tools("remediator", "cluster-read"),
@@ -285,6 +263,12 @@ async function assemble(parts: Parts): Promise<Team> {
       }),
     },
   };
+}
+
+/** A policy server of its own, if one is named; everything else is asked in this process. */
+async function connectTo(spec: ToolServerSpec, { policy }: Config): Promise<ToolCaller> {
+  if (spec.name !== "policy" || policy.server === null) return connectInProcess(spec);
+  return connectRemote(spec, { url: policy.server, token: policy.serverToken });
 }
 
 async function languageModel(config: Config, clock: Clock): Promise<Model | null> {

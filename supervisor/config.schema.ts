@@ -158,8 +158,22 @@ export const SettingsSchema = z.strictObject({
       .default(null)
       .meta({ also: "MATTERMOST_CHANNEL", unused: true }),
   }),
+  /** An OPA server that decides; null decides in this process. */
   opa: z.strictObject({
-    url: url.nullable().default(null).meta({ also: "OPA_URL", secret: "url", unused: true }),
+    url: url.nullable().default(null).meta({ also: "OPA_URL", secret: "url" }),
+    token: text("must be a token").nullable().default(null).meta({ secret: true }),
+  }),
+  /** A signed bundle instead of the policy that ships, and the PEM that it is verified by. */
+  policy: z.strictObject({
+    bundle: text("must be a folder").nullable().default(null).meta({ path: true }),
+    verificationKey: text("must be a PEM file").nullable().default(null).meta({ path: true }),
+    /** An MCP policy server that the reviewer asks; null asks in this process. */
+    server: url.nullable().default(null).meta({ secret: "url" }),
+    serverToken: text("must be a token").nullable().default(null).meta({ secret: true }),
+  }),
+  /** What `watchfloor mcp policy --http` asks every caller for. */
+  mcp: z.strictObject({
+    token: text("must be a token").nullable().default(null).meta({ secret: true }),
   }),
   kubeconfig: text("must be a file")
     .nullable()

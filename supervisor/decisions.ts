@@ -31,6 +31,8 @@ const MEMORY_ENTRIES_MAX = 10_000;
 
 export interface DecisionLog extends DecisionSink {
   readonly recent: RateWindow;
+  /** Null where the log has no such decision, or no longer. */
+  find(decisionId: string): Promise<DecisionEntry | null>;
   close(): Promise<void>;
 }
 
@@ -58,6 +60,7 @@ export async function openDecisionLog(options: LogOptions): Promise<DecisionLog>
   return {
     recent,
     write: (entry) => files.append(JSON.stringify(entry)),
+    find: (decisionId) => findIn(folder, decisionId),
     close: () => files.close(),
   };
 }
@@ -70,8 +73,22 @@ function inMemory(): DecisionLog {
       entries.push(entry);
       if (entries.length > MEMORY_ENTRIES_MAX) entries.shift();
     },
+    find: async (decisionId) =>
+      entries.findLast((entry) => entry.decision_id === decisionId) ?? null,
     close: async () => {},
   };
+}
+
+/** The newest files first. A line that does not hold the id is not parsed. */
+async function findIn(folder: string, decisionId: string): Promise<DecisionEntry | null> {
+  for (const file of (await lineFiles(folder, DECISIONS_NAME)).toReversed()) {
+    for await (const line of linesFrom(join(folder, file))) {
+      if (!line.includes(decisionId)) continue;
+      const entry = parseEntry(line);
+      if (entry?.decision_id === decisionId) return entry;
+    }
+  }
+  return null;
 }
 
 async function refill(recent: RateWindow, folder: string, since: number): Promise<void> {

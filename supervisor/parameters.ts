@@ -12,7 +12,13 @@ import {
   type ParameterEntry,
   type ParameterLedger,
 } from "../policies/live-parameters.ts";
-import { adjustParameters, loadParameters, type ReviewParameters } from "../policies/parameters.ts";
+import {
+  adjustParameters,
+  checkedParameters,
+  loadParameters,
+  resourceOf,
+  type ReviewParameters,
+} from "../policies/parameters.ts";
 import type { Clock, StateStore } from "../transports/ports.ts";
 import type { Config } from "./config.ts";
 import { ownPerson } from "./peer.ts";
@@ -60,6 +66,22 @@ export function openParameters(
 ): Promise<LiveParameters> {
   const cause = causeOf(clock, "as declared at start");
   return LiveParameters.open(parameterLedger(store), declaredParameters(sources), cause);
+}
+
+/** What a floor keeps, without a word in it: for whoever only asks the policy. */
+export async function followParameters(
+  sources: Sources,
+  store: StateStore,
+  clock: Pick<Clock, "now">,
+): Promise<LiveParameters> {
+  const kept = parameterLedger(store);
+  const head = await kept.head();
+  const declared =
+    head === null
+      ? declaredParameters(sources)
+      : checkedParameters(resourceOf(head.name, structuredClone(head.declared)), "parameters");
+  const ledger = { head: () => kept.head(), append: async () => {} };
+  return LiveParameters.open(ledger, declared, causeOf(clock, "as a floor keeps them"));
 }
 
 function causeOf(clock: Pick<Clock, "now">, why: string): Cause {

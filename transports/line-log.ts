@@ -67,9 +67,8 @@ class Files implements LineLog {
     const { folder, name, filesMax } = this.#options;
     const files = await lineFiles(folder, name);
     const last = Number(files.at(-1)?.slice(name.length + 1, name.length + 9) ?? 0);
-    const path = join(folder, `${name}.${String(last + 1).padStart(8, "0")}.jsonl`);
     await this.#file?.close();
-    this.#file = await open(path, "ax", 0o600);
+    this.#file = await firstFree(folder, name, last + 1);
     this.#bytes = 0;
     await this.#write(`${this.#options.opening()}\n`);
     for (const old of files.slice(0, Math.max(0, files.length + 1 - filesMax))) {
@@ -103,6 +102,18 @@ class Files implements LineLog {
     await this.#file.appendFile(text);
     await this.#file.datasync();
     this.#bytes += Buffer.byteLength(text);
+  }
+}
+
+/** Another process may write to the same folder: each file has one writer. */
+async function firstFree(folder: string, name: string, from: number): Promise<FileHandle> {
+  for (let n = from; ; n += 1) {
+    const path = join(folder, `${name}.${String(n).padStart(8, "0")}.jsonl`);
+    try {
+      return await open(path, "ax", 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The boundary of: commands and commander. What all commands on stored data have in common.
  */
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 
 /** A command on stored data, with the options that all of them have. */
 export function onData(parent: Command, signature: string, description: string): Command {
@@ -21,4 +21,14 @@ export function onData(parent: Command, signature: string, description: string):
 
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ watchfloor ${line}`).join("\n")}`;
+}
+
+/** For an option that takes an address. */
+export function hostPort(text: string): { host: string; port: string } {
+  const [, bracketed, host, port] =
+    /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d+)$/.exec(text) ?? [];
+  const named = bracketed ?? host;
+  if (named === undefined || port === undefined)
+    throw new InvalidArgumentError("It must be HOST:PORT.");
+  return { host: named, port };
 }

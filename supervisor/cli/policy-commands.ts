@@ -3,8 +3,9 @@
  * is loaded when it is asked for.
  */
 import type { Command } from "commander";
-import { examples, onData } from "./command.ts";
+import { examples, hostPort, onData } from "./command.ts";
 import { openSession, type DataOptions, type Io } from "./io.ts";
+import type { McpOptions } from "./mcp.ts";
 import type { ReplayOptions } from "./policy-replay.ts";
 import type { SetOptions } from "./parameters.ts";
 
@@ -26,6 +27,31 @@ export function addPolicy(program: Command, io: Io): void {
     )
     .action(async (options: ReplayOptions) => {
       await (await import("./policy-replay.ts")).replayPolicy(io, options);
+    });
+}
+
+export function addMcp(program: Command, io: Io): void {
+  const servers = program.command("mcp").description("tool servers for other MCP clients");
+  servers
+    .command("policy")
+    .description("the policy's tools, read-only: evaluate_action, explain_decision, policy_info")
+    .option(
+      "--http <host:port>",
+      "over Streamable HTTP (default: standard input and output)",
+      hostPort,
+    )
+    .option("--data <dir>", "the data directory of the floor whose parameters count")
+    .option("--config <dir>", "where watchfloor.yaml is")
+    .addHelpText(
+      "after",
+      examples(
+        "mcp policy",
+        "mcp policy --http 127.0.0.1:8090",
+        "mcp policy --http 0.0.0.0:8090   # needs WATCHFLOOR_MCP_TOKEN",
+      ),
+    )
+    .action(async (options: McpOptions) => {
+      await (await import("./mcp.ts")).serveMcpPolicy(io, options);
     });
 }
 

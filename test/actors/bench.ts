@@ -136,6 +136,7 @@ export interface Bench {
   readonly history: ToolCaller;
   readonly clock: { now(): number; at: number };
   readonly decisions: DecisionPoint;
+  policyRevision(this: void): string;
   /** From now on the engine in force has the kill switch on. */
   killSwitch(): Promise<void>;
   close(): Promise<void>;
@@ -165,7 +166,7 @@ export async function openBench(cases: CaseStore | null = null): Promise<Bench> 
     [
       clusterReadServer(cluster),
       clusterActServer(cluster),
-      policyServer({ point: decisions }),
+      policyServer({ point: decisions, find: async () => null, by: "reviewer" }),
       historyServer(store),
     ].map(connectInProcess),
   );
@@ -178,6 +179,7 @@ export async function openBench(cases: CaseStore | null = null): Promise<Bench> 
     history,
     clock,
     decisions,
+    policyRevision: () => inForce.revision,
     killSwitch: async () => {
       inForce = await inForce.withParameters(
         adjustParameters(inForce.parameters, { killSwitch: true }),

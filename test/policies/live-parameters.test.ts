@@ -209,7 +209,7 @@ describe("policies: live parameters", () => {
 describe("policies: parameters that change under a decision", () => {
   it("refuse an auto_execute that was pending when they were tightened", async () => {
     const live = await open();
-    const serving = new ServingPolicy(await loadWasmEngine(live.current()));
+    const serving = await ServingPolicy.start(loadWasmEngine, live.current(), () => AT);
     live.preparedBy((next) => serving.prepare(next));
     const review = await reviewed(serving.engine(), ask());
     assert.equal(review.decision.verdict, "auto_execute");
@@ -231,7 +231,7 @@ describe("policies: parameters that change under a decision", () => {
 
   it("are one set or the other for each decision, never a mixture, and lose none", async () => {
     const live = await open();
-    const serving = new ServingPolicy(await loadWasmEngine(live.current()));
+    const serving = await ServingPolicy.start(loadWasmEngine, live.current(), () => AT);
     live.preparedBy((next) => serving.prepare(next));
     const revisions = new Map<string, number>();
     for (let n = 0; n < 20; n += 1) {

@@ -7,8 +7,6 @@ import { loadPolicy, type LoadedPolicy } from "@open-policy-agent/opa-wasm";
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import type { EvaluateInput } from "../../machines/calls.ts";
-import { digestOf } from "../../machines/digest.ts";
-import type { Json } from "../../machines/protocol.ts";
 import type { Verdict } from "../../machines/vocabulary.ts";
 import { loadBundle } from "../../policies/bundle.ts";
 import { decide, type PolicyEngine } from "../../policies/engine.ts";
@@ -25,8 +23,7 @@ import {
   WORKLOAD,
   type Change,
 } from "./fixtures.ts";
-
-type Path = readonly string[];
+import { mutated, pathsOf, valueAt } from "./mutants.ts";
 
 const BASES: readonly EvaluateInput[] = [
   ask(),
@@ -43,29 +40,6 @@ const UNREAD = /^target\.(owner|diff)|approval\.(reason|dismissal|person\.as)|la
 /** Where null is an answer. */
 const NULLABLE =
   /^target$|\.(owner|approval|reason|dismissal|as|namespace|workload|pod|container|host)$/;
-
-function pathsOf(value: unknown, path: Path = []): Path[] {
-  const own = path.length === 0 ? [] : [path];
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return own;
-  return [...own, ...Object.entries(value).flatMap(([key, item]) => pathsOf(item, [...path, key]))];
-}
-
-function at(value: unknown, path: Path): unknown {
-  return path.reduce<unknown>((inner, key) => (inner as Record<string, unknown>)[key], value);
-}
-
-/** A copy with `path` set, or dropped where `value` is undefined; its digest is made right again. */
-function mutated(base: EvaluateInput, path: Path, value: unknown): EvaluateInput {
-  const copy = structuredClone(base) as unknown as Record<string, unknown>;
-  const parent = at(copy, path.slice(0, -1)) as Record<string, unknown>;
-  const key = path.at(-1) ?? "";
-  if (value === undefined) Reflect.deleteProperty(parent, key);
-  else parent[key] = value;
-  const mutant = copy as unknown as EvaluateInput;
-  if (!path.includes("action")) return mutant;
-  const question = mutant.question as EvaluateInput["question"] | undefined;
-  return { ...mutant, actionDigest: digestOf((question?.action ?? null) as unknown as Json) };
-}
 
 function typeOf(value: unknown): string {
   return Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
@@ -126,9 +100,9 @@ describe("policies: input that is not what it should be", function () {
   it("never executes with a field of another type", async () => {
     const property = fc.asyncProperty(basePath, wrongValue, async ([base, path], value) => {
       const name = path.join(".");
-      fc.pre(typeOf(at(base, path)) !== typeOf(value));
+      fc.pre(typeOf(valueAt(base, path)) !== typeOf(value));
       fc.pre(value !== null || !NULLABLE.test(name));
-      fc.pre(at(base, path) !== null || typeof value !== "string");
+      fc.pre(valueAt(base, path) !== null || typeof value !== "string");
       const mutant = mutated(base, path, value);
       assert.notEqual((await decide(engine, mutant, NOW)).verdict, "auto_execute", name);
       if (!UNREAD.test(name)) assert.notEqual(judgeBare(mutant), "auto_execute", name);
@@ -164,7 +138,7 @@ describe("policies: input that is not what it should be", function () {
   it("never executes on text or lists without end", async () => {
     const mutants = BASES.flatMap((base) =>
       pathsOf(base).flatMap((path) => {
-        const value = at(base, path);
+        const value = valueAt(base, path);
         if (typeof value === "string") return [mutated(base, path, value.repeat(100_000))];
         if (!Array.isArray(value)) return [];
         return [

@@ -98,8 +98,8 @@ describe("supervisor: settings", () => {
 
   it("says which given settings this version does not use", () => {
     assert.deepEqual(unusedSettings(load()), []);
-    assert.deepEqual(unusedSettings(load({ env: { OPA_URL: "http://u:p@n:8181" } })), [
-      "opa.url (env OPA_URL) is not used by this version.",
+    assert.deepEqual(unusedSettings(load({ env: { MATTERMOST_CHANNEL: "soc" } })), [
+      "mattermost.channel (env MATTERMOST_CHANNEL) is not used by this version.",
     ]);
   });
 

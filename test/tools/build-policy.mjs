@@ -4,12 +4,23 @@
  * the pinned OPA, so that the same sources give the same bytes:
  *
  *     node test/tools/build-policy.mjs [--out DIRECTORY]
+ *     node test/tools/build-policy.mjs --bundle DIRECTORY --signing-key PEM
+ *
+ * The second writes a signed bundle in OPA's layout, for an OPA server and for `policy.bundle`.
  */
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash, createPrivateKey } from "node:crypto";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -54,7 +65,43 @@ function compile(opa) {
   }
 }
 
-const { values } = parseArgs({ options: { out: { type: "string" } } });
+/** Both engines in one folder: the sources for a server, the module for a process. */
+function writeSigned(opa, directory, key, manifest, wasm) {
+  mkdirSync(directory, { recursive: true });
+  const isPolicy = (path) => !path.endsWith("_test.rego");
+  cpSync(join(REGO, "watchfloor"), join(directory, "watchfloor"), {
+    recursive: true,
+    filter: isPolicy,
+  });
+  writeFileSync(join(directory, "policy.wasm"), wasm);
+  const roots = readdirSync(join(REGO, "watchfloor")).map((name) => `watchfloor/${name}`);
+  const metadata = { watchfloor: manifest };
+  const opaManifest = { revision: manifest.revision, roots: roots.toSorted(), metadata };
+  writeFileSync(join(directory, ".manifest"), `${JSON.stringify(opaManifest, null, 2)}\n`);
+  const alg = createPrivateKey(readFileSync(key)).asymmetricKeyType === "ec" ? "ES256" : "RS256";
+  const args = ["sign", "--signing-key", resolve(key), "--signing-alg", alg, "--bundle", "."];
+  // From within, so that the signed names are those of the bundle.
+  execFileSync(opa, [...args, "--output-file-path", "."], { cwd: directory, stdio: "inherit" });
+  execFileSync("tar", [
+    "-czf",
+    `${resolve(directory)}.tar.gz`,
+    "-C",
+    directory,
+    ...readdirSync(directory),
+  ]);
+}
+
+const { values } = parseArgs({
+  options: {
+    out: { type: "string" },
+    bundle: { type: "string" },
+    "signing-key": { type: "string" },
+  },
+});
+if ((values.bundle === undefined) !== (values["signing-key"] === undefined)) {
+  process.stderr.write("--bundle and --signing-key go together.\n");
+  process.exit(2);
+}
 const out = values.out ?? join(POLICIES, "bundle");
 const opa = provisionedOpa();
 const [, opaVersion] = /^Version: (\S+)$/m.exec(
@@ -69,6 +116,10 @@ const manifest = {
   sources,
   wasm: sha256(wasm),
 };
-mkdirSync(out, { recursive: true });
-writeFileSync(join(out, "policy.wasm"), wasm);
-writeFileSync(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+if (values.bundle === undefined) {
+  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, "policy.wasm"), wasm);
+  writeFileSync(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+} else {
+  writeSigned(opa, values.bundle, values["signing-key"], manifest, wasm);
+}

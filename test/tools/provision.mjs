@@ -51,6 +51,15 @@ const TOOLS = {
     versionArgs: ["--version"],
     versionPattern: /v?(\d+\.\d+\.\d+\S*)/,
   },
+  regal: {
+    module: "github.com/open-policy-agent/regal",
+    package: "github.com/open-policy-agent/regal",
+    override: "REGAL_BIN",
+    // A module does not know its own version; it is told.
+    versionVariable: "github.com/open-policy-agent/regal/pkg/version.Version",
+    versionArgs: ["version"],
+    versionPattern: /^Version:\s+(\S+)$/m,
+  },
 };
 
 function fail(sentence) {
@@ -94,7 +103,9 @@ function build(tool, version, directory) {
   const unfinished = `${directory}.${process.pid}`;
   mkdirSync(unfinished, { recursive: true });
   try {
-    const args = ["build", "-mod=readonly", "-o", join(unfinished, tool), TOOLS[tool].package];
+    const { package: main, versionVariable } = TOOLS[tool];
+    const told = versionVariable ? ["-ldflags", `-X ${versionVariable}=${version}`] : [];
+    const args = ["build", "-mod=readonly", ...told, "-o", join(unfinished, tool), main];
     execFileSync("go", args, { cwd: join(HERE, tool), stdio: ["ignore", "inherit", "inherit"] });
     checked(tool, join(unfinished, tool), version);
     if (!existsSync(join(directory, tool))) renameSync(unfinished, directory);

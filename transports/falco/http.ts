@@ -41,6 +41,13 @@ const FALCO_SERVER_LIMITS: FalcoServerLimits = {
 
 type FalcoRoute = "falco" | "livez" | "readyz" | "metrics" | "none";
 
+interface FalcoReadiness {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+  /** What does not keep it from working, and somebody should see to. */
+  readonly warnings?: readonly string[];
+}
+
 export interface FalcoServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
@@ -52,7 +59,7 @@ export interface FalcoServerOptions {
   readonly limits?: Partial<FalcoServerLimits>;
   /** Resolves when the event is durable. Any rejection answers 503; its `retryAfterMs` is passed on. */
   accept(event: FalcoEvent, text: string): Promise<void>;
-  ready(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  ready(): FalcoReadiness;
   /** The page in Prometheus' text format. */
   metrics(): Promise<string>;
   /** Told of every answer, refused connections included: what is counted. */
@@ -253,8 +260,9 @@ function refusal(
 async function show(options: FalcoServerOptions, route: FalcoRoute): Promise<Answer> {
   if (route === "livez") return { status: 200, text: "ok\n" };
   if (route === "readyz") {
-    const { ready, reasons } = options.ready();
-    return { status: ready ? 200 : 503, text: ready ? "ok\n" : `${reasons.join("\n")}\n` };
+    const { ready, reasons, warnings = [] } = options.ready();
+    const lines = [...(ready ? ["ok"] : reasons), ...warnings.map((line) => `warning: ${line}`)];
+    return { status: ready ? 200 : 503, text: `${lines.join("\n")}\n` };
   }
   try {
     const text = await options.metrics();

@@ -75,8 +75,9 @@ function follower(signal: AbortSignal): { readonly signal: AbortSignal; release(
 /** A timeout and an abort look alike in the error; only the signal tells them apart. */
 function callFailure(tool: string, cause: unknown, options: ToolCallOptions): WatchfloorError {
   if (options.signal.aborted) {
-    return new WatchfloorError("call_failed", { tool, why: "aborted" }, { cause });
+    return new WatchfloorError("call_aborted", { tool }, { cause });
   }
+  if (cause instanceof WatchfloorError) return cause;
   if (codeOf(cause) === REQUEST_TIMEOUT) {
     return new WatchfloorError("call_timeout", { tool, timeoutMs: options.timeoutMs }, { cause });
   }
@@ -90,7 +91,7 @@ function codeOf(error: unknown): unknown {
 function outputOf(tool: ToolDefinition, result: CallResult): JsonObject {
   if (result.isError === true) throw fromWire(tool.name, result._meta);
   if (result.structuredContent === undefined) {
-    throw new WatchfloorError("tool_bad_result", { tool: tool.name });
+    throw new WatchfloorError("tool_no_result", { tool: tool.name });
   }
   const parsed = tool.output.safeParse(JSON.parse(JSON.stringify(result.structuredContent)));
   if (parsed.success) return parsed.data as JsonObject;

@@ -3,6 +3,9 @@
 # description: |
 #   May this person give this answer for these reviewed actions, and how many people does it take?
 #   Whoever asked for an action never approves it, and nobody counts twice.
+# schemas:
+#   - input: schema.approval_input
+#   - data.watchfloor.parameters: schema.parameters
 package watchfloor.approval
 
 import data.watchfloor.actions

@@ -4,6 +4,9 @@
 #   Answers auto_execute only if every named check is true, auto_reject for what policy forbids
 #   whoever approves it, and escalate for everything else. A person's approval covers some checks
 #   (`covered_by_approval`) and lifts no rejection. Malformed input or parameters always escalate.
+# schemas:
+#   - input: schema.review_input
+#   - data.watchfloor.parameters: schema.parameters
 package watchfloor.review
 
 import data.watchfloor.actions
@@ -259,11 +262,40 @@ holds contains "action_params" if {
 	is_string(action.params.value)
 }
 
-# One address. A block of them may be everything the workload talks to.
+# One address. A block of them may be everything the workload talks to. It is read here and not by
+# net.cidr_*: compiled to wasm, those take a malformed address for a sound one, now and then.
 holds contains "action_params" if {
 	action.type == "block_egress"
-	net.cidr_contains(concat("", [action.params.address, "/32"]), action.params.address)
+	address(action.params.address)
 }
+
+address(x) if {
+	is_string(x)
+	parts := split(x, ".")
+	count(parts) == 4
+	every part in parts { octet(part) }
+}
+
+address(x) if {
+	is_string(x)
+	not contains(x, "::")
+	groups := split(x, ":")
+	count(groups) == 8
+	every group in groups { hextet(group) }
+}
+
+address(x) if {
+	is_string(x)
+	halves := split(x, "::")
+	count(halves) == 2
+	groups := [group | some half in halves; half != ""; some group in split(half, ":")]
+	count(groups) <= 7
+	every group in groups { hextet(group) }
+}
+
+octet(x) if regex.match(`^(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$`, x)
+
+hextet(x) if regex.match(`^[0-9a-fA-F]{1,4}$`, x)
 
 holds contains "asset_criticality" if input.target.criticality in parameters.assets.criticalityAuto
 

@@ -155,6 +155,15 @@ test_blocks_one_address_and_no_range if {
 	is(answer(with_params("block_egress", {"address": "evil.example"})), "escalate", ["params_need_a_person"])
 	is(answer(with_params("block_egress", {"address": "0.0.0.0/0"})), "escalate", ["params_need_a_person"])
 	is(answer(with_params("block_egress", {})), "escalate", ["params_need_a_person"])
+	every sound in ["0.0.0.0", "255.255.255.255", "::1", "fe80::", "1:2:3:4:5:6:7:8", "1:2:3::8"] {
+		answer(with_params("block_egress", {"address": sound})).verdict == "auto_execute"
+	}
+	every malformed in [
+		"", "::::", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4::5:6:7:8", "12345::",
+		"256.1.1.1", "01.2.3.4", "1.2.3", "1.2.3.4.5", "1.2.3.4/32", "2001:db8::7/128", "::ffff:1.2.3.4", 7, ["1.2.3.4"],
+	] {
+		is(answer(with_params("block_egress", {"address": malformed})), "escalate", ["params_need_a_person"])
+	}
 }
 
 test_rejects_to_isolate_twice if {

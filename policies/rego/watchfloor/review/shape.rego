@@ -13,9 +13,11 @@ unit(x) if {
 	x <= 1
 }
 
+# Up to what every JSON number holds exactly: beyond it, engines round differently.
 whole(x) if {
 	is_number(x)
 	x >= 0
+	x <= 9007199254740991
 	floor(x) == x
 }
 
