@@ -13,6 +13,9 @@ const SUITES: Readonly<Record<string, { readonly help: string; load(): Promise<S
   waiting: {
     help: "memory, decisions and restart with 10,000 and 100,000 waiting cases",
     load: () => import("./waiting.ts"),
+  gate: {
+    help: "from a line, an event or a Kafka topic to the gate's verdict (--only memory: ten million)",
+    load: () => import("./gate/suite.ts"),
   },
 };
 
@@ -33,6 +36,7 @@ Options:
 Examples:
   npm run bench
   npm run bench -- speed --rounds 3 --json
+  npm run bench -- gate --only decision
 `;
 
 function parse(argv: readonly string[]): { suite: string; options: BenchOptions } | null {
