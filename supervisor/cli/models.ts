@@ -16,7 +16,7 @@ import { readLines } from "../../transports/falco/lines.ts";
 import { parseFalcoLine } from "../../transports/falco/parse.ts";
 import type { StateStore } from "../../transports/ports.ts";
 import { askRunner } from "../control-client.ts";
-import { openForWriting, type Stored } from "../place.ts";
+import { openForReading, openForWriting, type Stored } from "../place.ts";
 import { WHY_CHARS_MAX } from "../control-wire.ts";
 import { randomHex } from "../hex.ts";
 import { TRAINER } from "../gate.ts";
@@ -34,11 +34,15 @@ export interface OrderOptions {
 // ---- ls ----------------------------------------------------------------------------------------
 
 export async function listModels(session: Session): Promise<void> {
-  const { versions, serving, changes } = await withStore(session, async ({ store }) => {
-    const models = new Models(store);
-    const [all, now] = [await models.versions(), await models.serving()];
-    return { versions: all, serving: now, changes: await models.changes() };
-  });
+  const { versions, serving, changes } = await withStore(
+    session,
+    openForReading,
+    async ({ store }) => {
+      const models = new Models(store);
+      const [all, now] = [await models.versions(), await models.serving()];
+      return { versions: all, serving: now, changes: await models.changes() };
+    },
+  );
   if (session.json) {
     const shown = versions.map((version) => ({ ...version, serves: version.n === serving?.n }));
     return printJson(session.io, [...shown, ...changes.map((one) => ({ type: "change", ...one }))]);
@@ -108,7 +112,7 @@ export async function train(
 }
 
 async function offer(session: Session, from: string): Promise<ModelOrder> {
-  const seed = await withStore(session, async ({ store }) => {
+  const seed = await withStore(session, openForReading, async ({ store }) => {
     const models = new Models(store);
     const serving = await models.serving();
     // Names are hashed under one seed as long as there is a floor: what it has seen stays known.
@@ -156,7 +160,7 @@ async function ordered(
   const reply = await askRunner(dataDir, io.clock, (nonce) => makeProof(dataDir, nonce), asked);
   if (reply?.ok === false) throw refusal(reply.error);
   if (reply) return reply.result as unknown as OrderResult;
-  return withStore(session, async ({ store, mailbox, shardCount }) => {
+  return withStore(session, openForWriting, async ({ store, mailbox, shardCount }) => {
     const head = await parameterLedger(store).head();
     if (head === null) throw noFloor(session);
     const { alertBudget } = head.spec;
@@ -188,7 +192,7 @@ export async function showTeacher(
   if (options.revert) {
     return say(session, await ordered(session, { order: "forget", user }, options));
   }
-  const labels = await withStore(session, ({ store }) => labelsOf(store));
+  const labels = await withStore(session, openForReading, ({ store }) => labelsOf(store));
   const own = labels.filter(({ person }) => person.user === user);
   if (session.json) return printJson(session.io, own);
   const events = (some: readonly Label[]): number =>
@@ -215,9 +219,13 @@ async function labelsOf(store: StateStore): Promise<readonly Label[]> {
 
 // ---- The store ---------------------------------------------------------------------------------
 
-async function withStore<T>(session: Session, use: (transport: Stored) => Promise<T>): Promise<T> {
+async function withStore<T>(
+  session: Session,
+  open: typeof openForReading,
+  use: (transport: Stored) => Promise<T>,
+): Promise<T> {
   const { place, io } = session;
-  const transport = await openForWriting(place, io.clock, io.random);
+  const transport = await open(place, io.clock, io.random);
   try {
     return await use(transport);
   } finally {

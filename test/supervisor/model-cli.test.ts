@@ -76,6 +76,16 @@ describe("supervisor: commands on the model", () => {
     assert.match(out, /version 1 serves, by comparison: first start/);
   });
 
+  it("shows them beside a runner that has the data", async () => {
+    const runner = await open();
+    try {
+      assert.match((await cli("model", "ls")).out, /^\* +1 /m);
+      assert.match((await cli("teacher", "alice")).out, /alice taught 1 cases/);
+    } finally {
+      await runner.close();
+    }
+  });
+
   it("promotes a version and rolls back, with who and why; without a runner as well", async () => {
     assert.equal((await cli("model", "promote", "2")).code, 2);
     assert.match((await cli("model", "promote", "9", "--why", "w")).err, /no version 9/);
