@@ -18,7 +18,7 @@ import { confidenceOf, disagree, type Evidence } from "./confidence.ts";
 import { modelBudgetSpent, tokensUsed, type CoordinatorContext } from "./coordinator.context.ts";
 import type { ActorAddress, AskInput, Outgoing } from "./protocol.ts";
 import { asJson } from "./step.ts";
-import type { Action, Approval, Decision, Mode, Review } from "./vocabulary.ts";
+import type { Action, Approval, Decision, Dismissal, Mode, Review } from "./vocabulary.ts";
 
 /** Each is longer than all attempts of the agent that is asked, with their waits. */
 const TIMEOUT_MS = {
@@ -96,12 +96,21 @@ export function tellAnswer(context: CoordinatorContext, answer: HumanAnswer): Ou
   return { to: approvalAddress(context), type: "answer", data: asJson(answer) };
 }
 
-/** What a dismissal teaches, if anything: only these two say that the events were ordinary. */
+/** What a dismissal says of the events; a wrong action says nothing of them. */
+const TAUGHT: Readonly<Partial<Record<Dismissal, "benign" | "attack">>> = {
+  false_positive: "benign",
+  expected: "benign",
+  true_handled: "attack",
+};
+
+/** What a dismissal teaches, if anything. */
 export function tellLabel(context: CoordinatorContext, approval: Approval): readonly Outgoing[] {
   const { dismissal, person, at } = approval;
-  if (person === null || (dismissal !== "false_positive" && dismissal !== "expected")) return [];
+  const taught = dismissal === null ? undefined : TAUGHT[dismissal];
+  if (person === null || taught === undefined) return [];
   const digests = context.facts.map((fact) => fact.digest);
-  const label: Label = { case: context.case, digests, benign: true, dismissal, person, at };
+  const benign = taught === "benign";
+  const label: Label = { case: context.case, digests, benign, dismissal, person, at };
   return [{ to: "trainer/forest", type: "label", data: asJson(label) }];
 }
 

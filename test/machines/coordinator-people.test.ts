@@ -1,7 +1,7 @@
 /** Goal: what people say of a case, and what comes meanwhile, counts as it should. Method: walked by hand. */
 import assert from "node:assert/strict";
 import { actionDigest } from "../../machines/actions.ts";
-import type { ApprovalQuestion, ReviewQuestion } from "../../machines/calls.ts";
+import type { ApprovalQuestion, Label, ReviewQuestion } from "../../machines/calls.ts";
 import { FACTS_MAX, type CoordinatorContext } from "../../machines/coordinator.context.ts";
 import type { Action } from "../../machines/vocabulary.ts";
 import {
@@ -79,19 +79,20 @@ describe("coordinator: a person answers", () => {
   });
 
   const teaches = {
-    false_positive: true,
-    expected: true,
-    true_handled: false,
-    wrong_action: false,
+    false_positive: "benign",
+    expected: "benign",
+    true_handled: "an attack",
+    wrong_action: "nothing",
   } as const;
-  for (const [dismissal, benign] of Object.entries(teaches)) {
-    it(`${benign ? "teaches" : "does not teach"} benign when dismissed as ${dismissal}`, () => {
+  for (const [dismissal, taught] of Object.entries(teaches)) {
+    it(`teaches ${taught} when dismissed as ${dismissal}`, () => {
       const walk = waiting().done(
         "askApproval",
         approval("dismiss", { dismissal: dismissal as "expected" }),
       );
       assert.equal(walk.state, "settled.closed");
-      assert.equal(walk.toldOf("label").length, benign ? 1 : 0);
+      const label = walk.toldOf("label")[0]?.data as Label | undefined;
+      assert.equal(label?.benign, taught === "nothing" ? undefined : taught === "benign");
       assert.equal(summary(walk).actions[0]?.state, "skipped");
     });
   }

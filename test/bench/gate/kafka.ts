@@ -3,7 +3,7 @@
  * as two processes; one partition, and one core for the command where the machine can pin it. What
  * each of the two used of a processor is read from the kernel.
  */
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -14,7 +14,8 @@ import { pause } from "../../../supervisor/replay.ts";
 import { Broker, locateKafka } from "../../kit/kafka.ts";
 import { parsedLines, sampleLines } from "./events.ts";
 
-const MAIN = resolve(import.meta.dirname, "../../../dist/supervisor/main.js");
+const ROOT = resolve(import.meta.dirname, "../../..");
+const MAIN = join(ROOT, "dist/supervisor/main.js");
 const TOPIC = "falco";
 
 export interface KafkaResult {
@@ -31,6 +32,7 @@ export async function measureKafka(
 ): Promise<KafkaResult> {
   const jars = locateKafka();
   if (jars === null) throw new Error("no broker can be had here");
+  execFileSync("npm", ["run", "--silent", "build"], { cwd: ROOT, stdio: "inherit" });
   const broker = await Broker.start(jars, { heapMb: 512, fast: true });
   const data = mkdtempSync(join(tmpdir(), "watchfloor-bench-"));
   try {
