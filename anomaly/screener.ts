@@ -60,6 +60,8 @@ export interface ScreenerOptions {
   readonly learningMs?: number;
   /** Events of this priority or a higher one are forwarded whatever they score; default critical. */
   readonly priorityFloor?: Priority;
+  /** Told of each judged event: its row as it stands, what the whole model scored, and its fate. */
+  readonly judged?: (row: Float32Array, score: number, atMs: number, forwarded: boolean) => void;
 }
 
 export interface Screener {
@@ -98,7 +100,8 @@ export function createScreener(options: ScreenerOptions): Screener {
       rule: "must be 0 or more",
     });
   }
-  const settings = { model: asked(options.model), budget, learningMs, priorityFloor };
+  const { judged = () => {} } = options;
+  const settings = { model: asked(options.model), budget, learningMs, priorityFloor, judged };
   let gate = new Gate(settings);
   return {
     restore: (checkpoint) => {
@@ -145,6 +148,7 @@ interface GateSettings {
   readonly budget: () => number;
   readonly learningMs: number;
   readonly priorityFloor: Priority;
+  readonly judged: NonNullable<ScreenerOptions["judged"]>;
 }
 
 class Gate {
@@ -245,7 +249,11 @@ class Gate {
   private judged(measured: readonly Measured[]): readonly ScreenedItem[] {
     const scores = new Float32Array(measured.length);
     this.model.full.forest.scoreBatch(this.rows.subarray(0, scores.length * COLUMNS), scores);
-    return measured.map((one, i) => this.itemOf(one, this.judge(one, scores[i]!)));
+    return measured.map((one, i) => {
+      const item = this.itemOf(one, this.judge(one, scores[i]!));
+      this.settings.judged(one.row, scores[i]!, one.at, item.forward);
+      return item;
+    });
   }
 
   /** Score and p-value are those of what was judged: without rarities while learning. */

@@ -10,6 +10,7 @@ import type { Parameters } from "../policies/live-parameters.ts";
 import { shedBudget } from "../policies/shedding.ts";
 import type { Envelope, Json } from "../machines/protocol.ts";
 import type { Clock, StateStore, Transport } from "../transports/ports.ts";
+import { DriftWatch } from "./drift.ts";
 import type { FirstModel } from "./first-model.ts";
 import { shardOf } from "./placement.ts";
 import { ServingModel } from "./serving-model.ts";
@@ -52,6 +53,11 @@ export async function openGate(options: GateOptions): Promise<GateControl> {
     },
     (models) => firstServing(models, options),
   );
+  const drift = await DriftWatch.open(
+    { store, budget: () => parameters.current().spec.alertBudget, say },
+    serving.model(),
+    serving.serving().digest,
+  );
   const gates: Screener[] = [];
   const budget = (): number => {
     const { alertBudget, shedding } = parameters.current().spec;
@@ -62,7 +68,15 @@ export async function openGate(options: GateOptions): Promise<GateControl> {
     serving,
     budget,
     screener: () => {
-      const gate = createScreener({ model: () => serving.model(), budget, learningMs });
+      const gate = createScreener({
+        model: () => serving.model(),
+        budget,
+        learningMs,
+        judged: (row, score, atMs, forwarded) => {
+          const now = { model: serving.model(), digest: serving.serving().digest };
+          drift.observe(now, row, score, atMs, forwarded);
+        },
+      });
       gates.push(gate);
       return gate;
     },

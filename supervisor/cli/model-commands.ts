@@ -41,6 +41,12 @@ export function addModel(program: Command, io: Io, exit: SetCode): void {
   addTrain(program, io, exit);
   addTeacher(program, io);
   addScore(program, io);
+  onData(program, "drift", "what the gate sees beside what it saw when all was well")
+    .addHelpText("after", examples("drift", "drift --json"))
+    .action(async (options: DataOptions) => {
+      const { showDrift } = await import("./drift.ts");
+      await showDrift(await openSession(io, options));
+    });
 }
 
 function onOrder(parent: Command, name: string, description: string): Command {
