@@ -13,6 +13,7 @@ const SUITES: Readonly<Record<string, { readonly help: string; load(): Promise<S
   waiting: {
     help: "memory, decisions and restart with 10,000 and 100,000 waiting cases",
     load: () => import("./waiting.ts"),
+  },
   gate: {
     help: "from a line, an event or a Kafka topic to the gate's verdict (--only memory: ten million)",
     load: () => import("./gate/suite.ts"),
