@@ -93,6 +93,7 @@ function createProgram(io: Io, exit: SetCode): Command {
   addModel(program, io, exit);
   addMcp(program, io);
   addInside(program, io);
+  addNats(program, io);
   return program;
 }
 
@@ -363,6 +364,26 @@ function addInside(program: Command, io: Io): void {
     .addHelpText("after", examples("sample | watchfloor run --replay - --exit-when-idle"))
     .action(async (options: { seed: number; ordinary?: number }) => {
       await (await inspecting()).printSample(io, options.seed, options.ordinary ?? null);
+    });
+}
+
+function addNats(program: Command, io: Io): void {
+  const nats = program.command("nats").description("what a NATS server must know of us");
+  nats
+    .command("permissions")
+    .description("print users and permissions for the server's configuration, one user a role")
+    .option("--seeds <dir>", "by NKEY: seeds are kept here, and made where missing")
+    .option("--certificates <domain>", "by TLS client certificate, named <role>.<domain>")
+    .addHelpText(
+      "after",
+      examples(
+        "nats permissions --seeds ./nats-credentials > permissions.conf",
+        "nats permissions --certificates watchfloor.svc > permissions.conf",
+      ),
+    )
+    .action(async (options: { seeds?: string; certificates?: string }) => {
+      const { printPermissions } = await import("./cli/nats.ts");
+      await printPermissions(io, options);
     });
 }
 

@@ -32,6 +32,8 @@ export interface NatsOptions {
   readonly name: string;
   /** Of the connection that no agent kind has for itself. */
   readonly credentials?: NodeConnectionOptions;
+  /** Who may make streams, where the common credential may not. */
+  readonly operator?: NodeConnectionOptions | null;
   /** Kinds with a connection of their own. */
   readonly byKind?: ReadonlyMap<Kind, NodeConnectionOptions>;
   readonly alarm?: (error: WatchfloorError) => void;
@@ -54,8 +56,12 @@ export async function openNats(options: NatsOptions): Promise<NatsTransport> {
     const common = await connected(options, options.name, options.credentials ?? {}, opened);
     const version = await checkVersion(common);
     const replicas = replicasOf(common, version);
-    const streams = await ensureStreams(common, replicas, options.shardCount !== null);
-    const { shardCount } = await checkOrigin(common, streams, options.shardCount, options.clock);
+    const { operator = null, clock } = options;
+    const maker =
+      operator === null ? common : await connected(options, "operator", operator, opened);
+    const streams = await ensureStreams(maker, replicas, options.shardCount !== null);
+    const { shardCount } = await checkOrigin(maker, streams, options.shardCount, clock);
+    if (maker !== common) await maker.close();
     const byKind = new Map<Kind, Server>();
     for (const [kind, credentials] of options.byKind ?? [])
       byKind.set(kind, await connected(options, `${options.name} ${kind}`, credentials, opened));
@@ -67,12 +73,12 @@ export async function openNats(options: NatsOptions): Promise<NatsTransport> {
 }
 
 async function connected(
-  { url, clock }: NatsOptions,
+  { url, clock, alarm = () => {} }: NatsOptions,
   name: string,
   credentials: NodeConnectionOptions,
   opened: Server[],
 ): Promise<Server> {
-  const server = await Server.connect({ url, clock, name, credentials });
+  const server = await Server.connect({ url, clock, name, credentials, alarm });
   opened.push(server);
   return server;
 }

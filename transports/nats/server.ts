@@ -16,6 +16,7 @@ import {
 } from "@nats-io/jetstream";
 import {
   connect,
+  errors,
   headers as newHeaders,
   type MsgHdrs,
   type NatsConnection,
@@ -50,6 +51,8 @@ export interface ServerOptions {
   /** How the connection is called in `nats server report connections`. */
   readonly name: string;
   readonly credentials: NodeConnectionOptions;
+  /** The server refused something that this connection tried. */
+  readonly alarm: (error: WatchfloorError) => void;
 }
 
 const CONNECT_MS = 3_000;
@@ -231,10 +234,17 @@ export class Server {
   }
 
   async #watch(): Promise<void> {
-    for await (const { type } of this.nc.status()) {
-      if (type !== "disconnect" && type !== "reconnect" && type !== "close") continue;
-      this.connected = type === "reconnect";
+    for await (const status of this.nc.status()) {
+      const { type } = status;
+      if (type === "error") this.#refused(status.error);
+      else if (type === "disconnect" || type === "close") this.connected = false;
+      else if (type === "reconnect") this.connected = true;
     }
+  }
+
+  #refused(error: Error): void {
+    if (error instanceof errors.PermissionViolationError)
+      this.#options.alarm(namedFailure({ url: this.url, target: error.subject }, error));
   }
 }
 
