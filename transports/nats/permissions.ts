@@ -16,12 +16,12 @@ const TABLES: Readonly<Partial<Record<Kind, readonly string[]>>> = {
   trainer: ["LABELS", "SETTINGS", "BLOBS"],
 };
 
-export interface Grants {
+interface Grants {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
 }
 
-export function grantsOf(role: Role): Grants {
+function grantsOf(role: Role): Grants {
   if (role === "operator") return { publish: [">"], subscribe: [">"] };
   const inbox = `${inboxPrefix(role)}.>`;
   if (role === "edge") {
