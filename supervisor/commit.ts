@@ -5,6 +5,7 @@
  */
 import { WatchfloorError } from "../machines/errors.ts";
 import { backoffMs } from "../machines/retry.ts";
+import { LIMITS } from "./limits.ts";
 import type { Clock, Journal, Position, Random } from "../transports/ports.ts";
 
 const RETRY = { attemptsMax: 12, delayMsMin: 20, delayMsMax: 2_000 };
@@ -55,4 +56,21 @@ async function isOurs(
   return (
     found.length === texts.length && found.every((record, index) => record.text === texts[index])
   );
+}
+
+/** Packs are cut to what the runtime wants and the transport takes in one append. */
+export function packBytesMax({ appendBytesMax }: Journal): number {
+  return Math.min(LIMITS.packBytesMax, appendBytesMax ?? Infinity);
+}
+
+/** What is appended together: turns and notes, or where that is too much the turns first. */
+export function cutAppends(
+  turns: readonly string[],
+  notes: readonly string[],
+  bytesMax: number,
+): (readonly string[])[] {
+  const all = [...turns, ...notes];
+  const bytes = all.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  const appends = bytes <= bytesMax ? [all] : [turns, notes];
+  return appends.filter((texts) => texts.length > 0);
 }

@@ -13,7 +13,7 @@ import type { Clock, Position, Random, Transport } from "../transports/ports.ts"
 import { applyItem, type Applied } from "./apply.ts";
 import type { ApplyContext, Item } from "./item.ts";
 import type { CallOrder } from "./calls.ts";
-import { appendSurely } from "./commit.ts";
+import { appendSurely, cutAppends, packBytesMax } from "./commit.ts";
 import { Flusher } from "./flush.ts";
 import { LIMITS } from "./limits.ts";
 import { Line } from "./line.ts";
@@ -313,7 +313,8 @@ export class Shard {
     const context = { definition: this.definition, shardCount, at: clock.now(), random };
     const pack: Packed[] = [];
     let bytes = 0;
-    while (bytes < LIMITS.packBytesMax - LIMITS.recordBytesMax) {
+    const bytesMax = packBytesMax(this.#host.transport.journal) - LIMITS.recordBytesMax;
+    while (bytes < bytesMax) {
       const item = this.#line.next();
       if (item === null) break;
       const packed = this.#applyOne(context, item);
@@ -340,15 +341,16 @@ export class Shard {
   async #append(pack: readonly Packed[]): Promise<void> {
     const notes = this.#notes;
     this.#notes = [];
-    const texts = [
-      ...pack.flatMap(({ applied }) => applied?.texts ?? []),
-      ...notes.map((note) => encodeRecord(note.record)),
-    ];
-    if (texts.length === 0) return;
+    const appends = cutAppends(
+      pack.flatMap(({ applied }) => applied?.texts ?? []),
+      notes.map((note) => encodeRecord(note.record)),
+      packBytesMax(this.#host.transport.journal),
+    );
     const { transport, clock, random } = this.#host;
     const committer = { journal: transport.journal, clock, random, ended: () => this.ended };
     try {
-      this.#last = await appendSurely(committer, this.id, this.#last, texts);
+      for (const texts of appends)
+        this.#last = await appendSurely(committer, this.id, this.#last, texts);
     } catch (error) {
       for (const note of notes) note.failed(error);
       throw error;

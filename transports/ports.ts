@@ -51,6 +51,8 @@ export type AppendResult =
  * them is there, and none will be.
  */
 export interface Journal {
+  /** An append of more bytes than this is refused; absent where there is no such limit. */
+  readonly appendBytesMax?: number;
   append(shard: ShardId, expected: Position, records: readonly string[]): Promise<AppendResult>;
   /** Records from `from` on, in order, at most `limit`. */
   read(shard: ShardId, from: Position, limit: number): Promise<readonly StoredRecord[]>;

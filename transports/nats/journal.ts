@@ -15,6 +15,7 @@ const LAST = "Watchfloor-Last";
 const PREDECESSOR = "Nats-Expected-Last-Subject-Sequence";
 /** Positions are found without reading from the start within this many newest messages. */
 const PACKS_KEPT_MAX = 4_096;
+const PAYLOAD_SHARE = 0.95;
 /** Each takes two round trips, in which what is under way is decided. */
 const REFUSALS_MAX = 50;
 
@@ -33,6 +34,11 @@ export class NatsJournal implements Journal {
 
   constructor(gate: Gate) {
     this.#gate = gate;
+  }
+
+  /** Of the server's limit; the rest is for headers. */
+  get appendBytesMax(): number {
+    return Math.floor(this.#gate.common.maxPayload * PAYLOAD_SHARE);
   }
 
   async append(

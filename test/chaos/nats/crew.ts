@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -70,7 +70,7 @@ export class Crew {
   private constructor(servers: NatsServers) {
     this.servers = servers;
     this.account = servers.account();
-    writeFileSync(join(this.world, "log"), "");
+    mkdirSync(join(this.world, "drafts"));
   }
 
   static async gather(servers: NatsServers, runners: number): Promise<Crew> {
@@ -197,10 +197,9 @@ export class Crew {
   // ---- The judge -------------------------------------------------------------------------------
 
   get effects(): readonly Effect[] {
-    return readFileSync(join(this.world, "log"), "utf8")
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => JSON.parse(line) as Effect);
+    return readdirSync(this.world)
+      .filter((name) => name !== "drafts")
+      .map((name) => JSON.parse(readFileSync(join(this.world, name), "utf8")) as Effect);
   }
 
   /**

@@ -3,7 +3,7 @@
  * a detector is an effect on a world outside, a folder with a file for each idempotency key. Prints
  * what it committed, one JSON line each. Its one argument is JSON: see RunnerSpec.
  */
-import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WatchfloorError } from "../../../machines/errors.ts";
 import type { Json } from "../../../machines/protocol.ts";
@@ -17,7 +17,7 @@ import { definitionsWith } from "../../kit/floor.ts";
 export interface RunnerSpec {
   readonly id: string;
   readonly url: string;
-  /** The world: what took effect, by key; `log` has a line for each. */
+  /** The world: a file for each key that took effect, and a folder of drafts. */
   readonly world: string;
   /** Added to the wall clock. */
   readonly skewMs: number;
@@ -78,12 +78,17 @@ async function main({ id, url, world, skewMs }: RunnerSpec): Promise<void> {
         const key = context.idempotencyKey;
         const leftMs = context.actUntil() - clock.steady();
         if (leftMs <= 0) throw new WatchfloorError("lease_passed", { shard: id });
-        // The target knows the key: a repeat changes nothing.
-        if (existsSync(fileOf(key))) return { did: "before" };
         const effect: Effect = { job, key, by: id, leftMs };
-        writeFileSync(fileOf(key), "", { flag: "wx" });
-        appendFileSync(join(world, "log"), `${JSON.stringify(effect)}\n`);
-        return { did: job };
+        const draft = join(world, "drafts", `${id}-${encodeURIComponent(key)}`);
+        writeFileSync(draft, JSON.stringify(effect));
+        try {
+          // It takes effect whole or not at all, and a key that is known changes nothing more.
+          linkSync(draft, fileOf(key));
+          return { did: job };
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === "EEXIST") return { did: "before" };
+          throw error;
+        }
       },
     }),
     shardCount: 4,
