@@ -33,6 +33,7 @@ Options:
   --rounds <n>   times each row is measured; the median counts (default 1)
   --only <text>  only rows whose name contains this
   --no-peers     without the rows of other engines
+  --transport nats   with the rows on NATS: one server that syncs always, and a cluster of three
 
 Examples:
   npm run bench
@@ -41,7 +42,7 @@ Examples:
 `;
 
 function parse(argv: readonly string[]): { suite: string; options: BenchOptions } | null {
-  const options = { json: false, seconds: 3, rounds: 1, only: "", peers: true };
+  const options = { json: false, seconds: 3, rounds: 1, only: "", peers: true, nats: false };
   let suite = "speed";
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
@@ -49,6 +50,7 @@ function parse(argv: readonly string[]): { suite: string; options: BenchOptions 
     else if (word === "--no-peers") options.peers = false;
     else if (word === "--seconds") options.seconds = Number(rest.shift());
     else if (word === "--rounds") options.rounds = Number(rest.shift());
+    else if (word === "--transport" && rest.shift() === "nats") options.nats = true;
     else if (word === "--only") options.only = rest.shift() ?? "";
     else if (word in SUITES) suite = word;
     else return null;

@@ -21,6 +21,10 @@ interface Row {
 
 const LOCAL = "Watchfloor, local";
 const CEILING = "bare ceiling, local";
+const NATS = "Watchfloor, NATS";
+const NATS_CEILING = "bare ceiling, NATS";
+const CLUSTER = "Watchfloor, NATS cluster";
+const CLUSTER_CEILING = "bare ceiling, NATS cluster";
 const LG_ASYNC = "LangGraph.js, SQLite, async";
 
 const ROWS: readonly Row[] = [
@@ -28,6 +32,10 @@ const ROWS: readonly Row[] = [
   row(LOCAL, "fsync", { measure: "six-step", transport: "local" }),
   row("bare ceiling, memory", "no", { measure: "ceiling", transport: "memory" }),
   row(CEILING, "fsync", { measure: "ceiling", transport: "local" }),
+  row(NATS, "fsync", { measure: "six-step", transport: "nats" }),
+  row(NATS_CEILING, "fsync", { measure: "ceiling", transport: "nats" }),
+  row(CLUSTER, "3 replicas", { measure: "six-step", transport: "nats-cluster" }),
+  row(CLUSTER_CEILING, "3 replicas", { measure: "ceiling", transport: "nats-cluster" }),
   peer(LG_ASYNC, { durability: "async" }),
   peer("LangGraph.js, SQLite, sync", { durability: "sync" }),
 ];
@@ -49,7 +57,10 @@ interface Measured {
 
 export async function run(options: BenchOptions, say: (line: string) => void): Promise<Report> {
   const rows = ROWS.filter(
-    ({ name, peer: isPeer }) => name.includes(options.only) && (options.peers || !isPeer),
+    ({ name, peer: isPeer }) =>
+      name.includes(options.only) &&
+      (options.peers || !isPeer) &&
+      (options.nats || !name.includes("NATS")),
   );
   if (rows.some((one) => one.peer)) installPeers(say);
   const measured: Measured[] = [];
@@ -145,6 +156,17 @@ function boundsOf(measured: readonly Measured[]): Bound[] {
         ),
       );
     }
+    for (const [name, bare] of [
+      [NATS, NATS_CEILING],
+      [CLUSTER, CLUSTER_CEILING],
+    ] as const) {
+      const [run, most] = [find(name), find(bare)];
+      if (run && most)
+        bounds.push(atLeast(`${name}: cases/s ${at}, share of its ceiling`, run, most, 0.5));
+    }
+    const cluster = find(CLUSTER);
+    if (cluster && theirs)
+      bounds.push(atLeast(`${CLUSTER}: cases/s ${at}, times LangGraph.js`, cluster, theirs, 8));
     if (ours && ceiling)
       bounds.push(atLeast(`cases/s ${at}, share of the bare ceiling`, ours, ceiling, 0.5));
     return bounds;

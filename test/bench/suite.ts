@@ -7,6 +7,8 @@ export interface BenchOptions {
   /** Rows whose name contains this; empty takes all. */
   readonly only: string;
   readonly peers: boolean;
+  /** Whether the rows on NATS are measured: they take real servers. */
+  readonly nats: boolean;
 }
 
 export type Cell = string | number | null;

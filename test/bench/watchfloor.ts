@@ -10,11 +10,13 @@ import { Runner, type Observer } from "../../supervisor/runner.ts";
 import { systemClock, systemRandom } from "../../transports/clock.ts";
 import { openLocal } from "../../transports/local/index.ts";
 import { openMemory } from "../../transports/memory.ts";
+import { openNats } from "../../transports/nats/index.ts";
 import type { Transport } from "../../transports/ports.ts";
+import { NatsServers } from "../kit/nats-server.ts";
 import { closedLoop, type LoadOptions, type LoadResult } from "./load.ts";
 import { beginCase, sixStepActor, sixStepDefinition, STEPS } from "./six-step.ts";
 
-export type TransportName = "memory" | "local";
+export type TransportName = "memory" | "local" | "nats" | "nats-cluster";
 
 /** As at a first start without a configuration. */
 export const SHARDS = 4;
@@ -30,6 +32,7 @@ export async function openPlace(name: TransportName): Promise<Place> {
     const transport = openMemory({ clock: systemClock });
     return { transport, folder: null, close: () => transport.close() };
   }
+  if (name !== "local") return openNatsPlace(name === "nats" ? 1 : 3);
   const folder = mkdtempSync(join(tmpdir(), "watchfloor-bench-"));
   const transport = await openLocal({ path: folder, shardCount: SHARDS, clock: systemClock });
   const close = async (): Promise<void> => {
@@ -37,6 +40,23 @@ export async function openPlace(name: TransportName): Promise<Place> {
     rmSync(folder, { recursive: true, force: true });
   };
   return { transport, folder, close };
+}
+
+/** One server has each write on the disk before it is acknowledged; of three, two have it. */
+async function openNatsPlace(count: 1 | 3): Promise<Place> {
+  const servers = await NatsServers.start({ servers: count, syncAlways: count === 1 });
+  const transport = await openNats({
+    url: servers.url(servers.account()),
+    shardCount: SHARDS,
+    clock: systemClock,
+    random: systemRandom,
+    name: "bench",
+  });
+  const close = async (): Promise<void> => {
+    await transport.close();
+    await servers.stop();
+  };
+  return { transport, folder: null, close };
 }
 
 export interface WatchfloorResult extends LoadResult {
@@ -101,6 +121,7 @@ function counted(
   return {
     ...transport,
     journal: {
+      ...(journal.appendBytesMax === undefined ? {} : { appendBytesMax: journal.appendBytesMax }),
       append: (shard, expected, records) => {
         counts.appends++;
         for (const text of records) if (text.startsWith('{"r":"checkpoint"')) counts.checkpoints++;

@@ -109,6 +109,8 @@ async function main({ id, url, world, skewMs }: RunnerSpec): Promise<void> {
       .then(() => transport.close())
       .then(() => process.exit(0));
   });
+  // Nobody listens any more: whoever started us is gone.
+  process.stdout.on("error", () => process.exit(1));
   await runner.start();
   say({ said: "ready" });
 }
