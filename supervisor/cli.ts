@@ -11,6 +11,7 @@ import type { MachineOptions } from "./cli/inspecting.ts";
 import { addModel } from "./cli/model-commands.ts";
 import { addMcp, addParameters, addPolicy } from "./cli/policy-commands.ts";
 import { natsFlags, openSession, type DataOptions, type Io, type Session } from "./cli/io.ts";
+import { addNats } from "./cli/nats-commands.ts";
 import { packageFile } from "./package.ts";
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -364,26 +365,6 @@ function addInside(program: Command, io: Io): void {
     .addHelpText("after", examples("sample | watchfloor run --replay - --exit-when-idle"))
     .action(async (options: { seed: number; ordinary?: number }) => {
       await (await inspecting()).printSample(io, options.seed, options.ordinary ?? null);
-    });
-}
-
-function addNats(program: Command, io: Io): void {
-  const nats = program.command("nats").description("what a NATS server must know of us");
-  nats
-    .command("permissions")
-    .description("print users and permissions for the server's configuration, one user a role")
-    .option("--seeds <dir>", "by NKEY: seeds are kept here, and made where missing")
-    .option("--certificates <domain>", "by TLS client certificate, named <role>.<domain>")
-    .addHelpText(
-      "after",
-      examples(
-        "nats permissions --seeds ./nats-credentials > permissions.conf",
-        "nats permissions --certificates watchfloor.svc > permissions.conf",
-      ),
-    )
-    .action(async (options: { seeds?: string; certificates?: string }) => {
-      const { printPermissions } = await import("./cli/nats.ts");
-      await printPermissions(io, options);
     });
 }
 
