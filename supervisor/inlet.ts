@@ -52,6 +52,8 @@ export class Inlet {
   #cursor: Position = 0;
   /** Items handed on whose turn is not committed. */
   #outstanding = 0;
+  /** The companion knows events whose turn is not committed: it must not be kept as it is. */
+  #ahead = false;
   #reading = false;
   #again = false;
   #open = false;
@@ -135,7 +137,9 @@ export class Inlet {
   /** A turn on something of this mailbox is committed. */
   committed(): void {
     this.#outstanding--;
-    if (this.#outstanding === 0) this.ring();
+    if (this.#outstanding > 0) return;
+    this.#ahead = false;
+    this.ring();
   }
 
   async #read(): Promise<void> {
@@ -203,6 +207,7 @@ export class Inlet {
     const known = digests.map(
       (digest, index) => stored[index] != null || this.#state.pendingOutcome(digest),
     );
+    this.#ahead = true;
     const data = companion.apply(events, known);
     this.#grown += entries.length;
     const kept = companion
@@ -240,7 +245,7 @@ export class Inlet {
 
   /** The companion's state, when it stands exactly where the journal does and is due; else null. */
   takeCheckpoint(force: boolean): { key: string; bytes: Uint8Array; position: Position } | null {
-    if (!this.#companion || this.#outstanding > 0) return null;
+    if (!this.#companion || this.#ahead || this.#outstanding > 0) return null;
     const position = this.#state.mailboxMark;
     const age = this.#host.clock.steady() - this.#checkpointed.at;
     const due =
