@@ -3,18 +3,18 @@
  * as two processes; one partition, and one core for the command where the machine can pin it. What
  * each of the two used of a processor is read from the kernel.
  */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { createInterface } from "node:readline";
 import { systemClock } from "../../../transports/clock.ts";
 import { pause } from "../../../supervisor/replay.ts";
 import { Broker, locateKafka } from "../../kit/kafka.ts";
+import { ROOT } from "./built.ts";
 import { parsedLines, sampleLines } from "./events.ts";
 
-const ROOT = resolve(import.meta.dirname, "../../..");
 const MAIN = join(ROOT, "dist/supervisor/main.js");
 const TOPIC = "falco";
 
@@ -32,7 +32,6 @@ export async function measureKafka(
 ): Promise<KafkaResult> {
   const jars = locateKafka();
   if (jars === null) throw new Error("no broker can be had here");
-  execFileSync("npm", ["run", "--silent", "build"], { cwd: ROOT, stdio: "inherit" });
   const broker = await Broker.start(jars, { heapMb: 512, fast: true });
   const data = mkdtempSync(join(tmpdir(), "watchfloor-bench-"));
   try {

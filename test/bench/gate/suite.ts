@@ -5,6 +5,7 @@
  */
 import { cpus } from "node:os";
 import type { BenchOptions, Bound, Report, Table } from "../suite.ts";
+import { build } from "./built.ts";
 import { measureDecision, measureMemory } from "./decision.ts";
 import { measureKafka } from "./kafka.ts";
 
@@ -32,6 +33,7 @@ export async function run(options: BenchOptions, say: (line: string) => void): P
   const asked = PARTS.filter(({ name }) =>
     options.only === "" ? name !== "memory" : name.includes(options.only),
   );
+  build();
   const tables: Table[] = [];
   const bounds: Bound[] = [];
   for (const part of asked) {
@@ -50,11 +52,11 @@ export async function run(options: BenchOptions, say: (line: string) => void): P
 }
 
 async function decision({ rounds }: BenchOptions) {
-  const result = measureDecision(rounds * ROUNDS);
+  const result = await measureDecision(rounds * ROUNDS);
   const { batched, singleP50, singleP99, parsed } = result;
   return {
     table: {
-      title: "one thread, the best of all rounds",
+      title: "one thread, the best of all rounds; a second is one of processor time",
       columns: ["from", "to", "events/s", "p50 us", "p99 us"],
       rows: [
         ["line", "parsed event", parsed, null, null],
@@ -98,7 +100,7 @@ async function kafka({ rounds }: BenchOptions, say: (line: string) => void) {
 }
 
 async function memory(_: BenchOptions, say: (line: string) => void) {
-  const { events, heapMb, residentMb } = measureMemory(MEMORY_EVENTS, say);
+  const { events, heapMb, residentMb } = await measureMemory(MEMORY_EVENTS, say);
   const [first = 0, last = 0] = [heapMb[0], heapMb.at(-1)];
   return {
     table: {
