@@ -194,7 +194,7 @@ independent if {
 
 independent if {
 	class == "undo"
-	is_string(action.params.requestedBy)
+	text(action.params.requestedBy)
 	action.params.requestedBy != input.question.approval.person.user
 }
 

@@ -294,6 +294,7 @@ test_a_command_covers_doubt_about_an_undo_that_is_allowed_by_name if {
 test_a_command_does_not_allow_an_undo_by_itself if {
 	is(answer(undo_of({"undoes": "cordon", "requestedBy": "ana"})), "escalate", ["action_not_allowed_by_name"])
 	is(answer(undo_of({"undoes": "cordon"})), "escalate", ["action_not_allowed_by_name"])
+	is(answer(undo_of({"undoes": "cordon", "requestedBy": ""})), "escalate", ["action_not_allowed_by_name"])
 	answer(undo_of({"undoes": "cordon", "requestedBy": "bo"})).verdict == "auto_execute"
 }
 
