@@ -7,6 +7,8 @@ import { cpus } from "node:os";
 import type { BenchOptions, Bound, Report, Table } from "../suite.ts";
 import { build } from "./built.ts";
 import { measureDecision, measureMemory } from "./decision.ts";
+import { measureDrift } from "./drift.ts";
+import { quality, speed, verdicts } from "./forest.ts";
 import { measureKafka } from "./kafka.ts";
 
 const KAFKA_EVENTS = 40_000;
@@ -24,6 +26,10 @@ interface Part {
 }
 
 const PARTS: readonly Part[] = [
+  { name: "quality", run: quality },
+  { name: "speed", run: speed },
+  { name: "verdicts", run: verdicts },
+  { name: "drift", run: async (_, say) => measureDrift(say) },
   { name: "decision", run: decision },
   { name: "kafka", run: kafka },
   { name: "memory", run: memory },
