@@ -42,6 +42,7 @@ import { openGate, wakeTrainer, type GateControl } from "./gate.ts";
 import { Intake } from "./intake.ts";
 import { LIMITS } from "./limits.ts";
 import type { FirstModel } from "./first-model.ts";
+import { watchFieldGaps } from "./metrics.gate.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { packageFile } from "./package.ts";
 import { openForRunner, runnerName } from "./place.ts";
@@ -133,6 +134,8 @@ async function composed(
   let runner: Runner | null = null;
   const metrics = createMetrics(() => runner);
   addPolicyMetrics(metrics.registry, policy);
+  const opened = await gate;
+  watchFieldGaps(metrics.registry, () => opened.fieldGaps());
   const analyst = { calls: 0 };
   runner = new Runner({
     transport,
@@ -158,7 +161,7 @@ async function composed(
     transport,
     metrics,
     parameters: policy.parameters,
-    gate: await gate,
+    gate: opened,
     intake,
     lost: faults.lost,
     get failed() {

@@ -4,7 +4,13 @@
  * a change counts from the next event on.
  */
 import { Models, type Serving } from "../actors/trainer/models.ts";
-import { createScreener, FEATURES, loadModel, type Screener } from "../anomaly/index.ts";
+import {
+  createScreener,
+  FEATURES,
+  loadModel,
+  type RuleGaps,
+  type Screener,
+} from "../anomaly/index.ts";
 import type { WatchfloorError } from "../machines/errors.ts";
 import type { Parameters } from "../policies/live-parameters.ts";
 import { shedBudget } from "../policies/shedding.ts";
@@ -39,6 +45,8 @@ export interface GateControl {
   budget(): number;
   /** What the gates of this runner scored lately and let pass. */
   recentRows(): Float32Array;
+  /** Of each gate of this runner: fields that events lacked, by rule. */
+  fieldGaps(): readonly Readonly<Record<string, RuleGaps>>[];
 }
 
 export async function openGate(options: GateOptions): Promise<GateControl> {
@@ -81,6 +89,7 @@ export async function openGate(options: GateOptions): Promise<GateControl> {
       return gate;
     },
     recentRows: () => joinedRows(gates.map((gate) => gate.recentRows())),
+    fieldGaps: () => gates.map((gate) => gate.fieldGaps()),
   };
 }
 
