@@ -25,6 +25,9 @@ export interface Link {
 
 type Fate = "done" | "lost" | "unanswered" | "late";
 
+/** Leases are renewed and looked at all the time: most faults are for what is done with them. */
+const LEASE_SHARE = 0.15;
+
 interface Operation<T> {
   readonly what: string;
   readonly fate: Fate;
@@ -81,7 +84,8 @@ export function connect(link: Link): Transport {
  */
 function operate<T>(link: Link, operation: Operation<T>): Promise<T> {
   const { faults, time, world } = link;
-  if (!stopsAt(link, "before", operation.what)) return new Promise(() => {});
+  const share = operation.what.startsWith("lease") ? LEASE_SHARE : 1;
+  if (!stopsAt(link, "before", operation.what, share)) return new Promise(() => {});
   return new Promise<T>((resolve, reject) => {
     const send = (): void => {
       if (operation.fate === "lost") return answer(() => reject(operation.failure() as Error));
@@ -91,7 +95,7 @@ function operate<T>(link: Link, operation: Operation<T>): Promise<T> {
       }
       operation.apply().then(
         (result) => {
-          if (!stopsAt(link, "after", operation.what)) return;
+          if (!stopsAt(link, "after", operation.what, share)) return;
           if (operation.fate === "unanswered") answer(() => reject(operation.failure() as Error));
           else answer(() => resolve(result));
         },
@@ -99,26 +103,26 @@ function operate<T>(link: Link, operation: Operation<T>): Promise<T> {
       );
     };
     const answer = (tell: () => void): void => {
-      const latencyMs = faults.latencyMs();
+      const latencyMs = faults.latencyMs(share);
       if (latencyMs === 0) time.deliver(tell);
       else world.after(latencyMs, () => time.deliver(tell));
     };
-    const latencyMs = faults.latencyMs();
+    const latencyMs = faults.latencyMs(share);
     if (latencyMs === 0 && !time.paused) send();
     else world.after(latencyMs, () => time.deliver(send));
   });
 }
 
 /** False when the process is dead, or died of this. */
-function stopsAt(link: Link, when: "before" | "after", what: string): boolean {
+function stopsAt(link: Link, when: "before" | "after", what: string, share: number): boolean {
   const { faults, time, ledger, world, id } = link;
   if (time.dead) return false;
-  if (faults.strikes(when === "before" ? "crashBefore" : "crashAfter")) {
+  if (faults.strikes(when === "before" ? "crashBefore" : "crashAfter", share)) {
     ledger.note(world.now, id, () => `dies ${when} ${what}`);
     link.die();
     return false;
   }
-  if (!time.paused && faults.strikes(when === "before" ? "pauseBefore" : "pauseAfter")) {
+  if (!time.paused && faults.strikes(when === "before" ? "pauseBefore" : "pauseAfter", share)) {
     const ms = faults.between(200, 9_000);
     ledger.note(world.now, id, () => `is stopped for ${ms} ms ${when} ${what}`);
     time.pause(ms);

@@ -27,6 +27,7 @@ Object.assign(LIMITS, {
   companionAfterMs: 1_500,
   drainMs: 4_000,
   retakeAfterMs: 300,
+  moveAfterMs: 1_100,
 });
 
 const SHARDS = 2;
@@ -96,9 +97,10 @@ class World {
 
   async run(): Promise<void> {
     const slots = this.#faults.between(2, 3);
+    const lateMs = this.#random() < 0.5 ? 80 : 2_000;
     for (let slot = 0; slot < slots; slot++) {
       this.#slots.push(null);
-      this.time.after(slot === 0 ? 0 : this.#faults.between(0, 2_000), () => this.#start(slot));
+      this.time.after(slot === 0 ? 0 : this.#faults.between(0, lateMs), () => this.#start(slot));
     }
     this.#schedule();
     await this.time.run(STORM_MS);
@@ -152,6 +154,23 @@ class World {
     if (this.#random() < 0.3)
       this.time.after(between(1_000, 8_000), () => this.#jump(this.#someone()));
     this.#people();
+    this.#usurp();
+  }
+
+  /** A title is written by somebody else: free, or for a runner that knows nothing of it yet. */
+  #usurp(): void {
+    if (this.#faults.calm) return;
+    this.time.after(100, () => this.#usurp());
+    if (!this.#faults.strikes("usurped")) return;
+    const titles = this.#around.disk.registers
+      .list("")
+      .filter(({ key }) => key.includes("/shards/"));
+    const title = titles[Math.floor(this.#random() * titles.length)];
+    if (!title) return;
+    const runner = this.#random() < 0.5 ? null : (this.#someone()?.id ?? null);
+    this.ledger.note(this.time.now, "-", () => `${title.key} is given to ${runner}`);
+    const text = JSON.stringify({ runner, refusedBy: [] });
+    this.#around.disk.registers.write(title.key, title.revision, text);
   }
 
   #event(n: number): void {
@@ -248,6 +267,8 @@ class World {
   /** What is not done yet, by the journals alone; empty when everything is. */
   #unfinished(): string {
     const { ledger } = this;
+    const orphan = this.#orphan();
+    if (orphan !== null) return `${orphan} has no owner`;
     for (const digest of ledger.accepted) {
       const outcome = ledger.outcomes.get(digest);
       if (outcome === undefined) return `event ${digest.slice(0, 8)} has no outcome`;
@@ -268,6 +289,19 @@ class World {
       if (!ledger.entries.some(({ record }) => record.r === "dead"))
         return `${id} is no dead letter`;
     return "";
+  }
+
+  /** A shard that nobody runs although somebody could. */
+  #orphan(): string | null {
+    const alive = new Map(
+      this.#slots.flatMap((process) => (process ? [[process.id, process]] : [])),
+    );
+    for (const { key, value } of this.#around.disk.registers.list("")) {
+      if (!key.includes("/shards/")) continue;
+      const { runner } = value as { runner: string | null };
+      if (runner === null || alive.get(runner)?.runner.ready !== true) return key;
+    }
+    return null;
   }
 
   async #close(): Promise<void> {
