@@ -270,7 +270,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "the companion is stored ahead of the journal",
     file: "supervisor/inlet.ts",
-    from: "if (!this.#companion || this.#outstanding > 0) return null;",
+    from: "if (!this.#companion || this.#ahead || this.#outstanding > 0) return null;",
     to: "if (!this.#companion) return null;",
   },
 ];
