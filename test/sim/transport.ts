@@ -27,6 +27,8 @@ type Fate = "done" | "lost" | "unanswered" | "late";
 
 /** Leases are renewed and looked at all the time: most faults are for what is done with them. */
 const LEASE_SHARE = 0.15;
+/** What is applied and not appended yet is in danger for as long as the append takes. */
+const APPEND_SHARE = 2;
 
 interface Operation<T> {
   readonly what: string;
@@ -84,7 +86,7 @@ export function connect(link: Link): Transport {
  */
 function operate<T>(link: Link, operation: Operation<T>): Promise<T> {
   const { faults, time, world } = link;
-  const share = operation.what.startsWith("lease") ? LEASE_SHARE : 1;
+  const share = shareOf(operation.what);
   if (!stopsAt(link, "before", operation.what, share)) return new Promise(() => {});
   return new Promise<T>((resolve, reject) => {
     const send = (): void => {
@@ -111,6 +113,11 @@ function operate<T>(link: Link, operation: Operation<T>): Promise<T> {
     if (latencyMs === 0 && !time.paused) send();
     else world.after(latencyMs, () => time.deliver(send));
   });
+}
+
+function shareOf(what: string): number {
+  if (what.startsWith("lease")) return LEASE_SHARE;
+  return what.startsWith("append") ? APPEND_SHARE : 1;
 }
 
 /** False when the process is dead, or died of this. */

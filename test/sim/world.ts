@@ -34,6 +34,8 @@ const SHARDS = 2;
 const STORM_MS = 9_000;
 /** What is unfinished when nothing goes wrong any more is finished by then. */
 const CALM_MS = 120_000;
+/** A publish of another process is heard of within a second. */
+const HEARD_MS = 1_500;
 const LOOK_MS = 250;
 /** Also how much later than meant a timer may be that was armed by a wrong clock. */
 const CLOCK_WRONG_MS = 15_000;
@@ -74,6 +76,8 @@ class World {
   readonly #edge: Transport;
   readonly #answered = new Set<string>();
   #starts = 0;
+  /** World time by which all that was sent from outside so far has been heard of. */
+  #heardAt = 0;
   #closing = false;
 
   constructor(seed: number, log: boolean) {
@@ -165,12 +169,20 @@ class World {
     const titles = this.#around.disk.registers
       .list("")
       .filter(({ key }) => key.includes("/shards/"));
-    const title = titles[Math.floor(this.#random() * titles.length)];
+    const any = titles[Math.floor(this.#random() * titles.length)];
+    const title = this.#random() < 0.5 ? any : (this.#awaited(titles) ?? any);
     if (!title) return;
     const runner = this.#random() < 0.5 ? null : (this.#someone()?.id ?? null);
     this.ledger.note(this.time.now, "-", () => `${title.key} is given to ${runner}`);
     const text = JSON.stringify({ runner, refusedBy: [] });
     this.#around.disk.registers.write(title.key, title.revision, text);
+  }
+
+  /** The title of a shard that something is on its way to. */
+  #awaited<T extends { readonly key: string }>(titles: readonly T[]): T | undefined {
+    const [envelope] = this.ledger.pending.values();
+    const receiver = envelope?.id.slice(envelope.id.indexOf(">") + 1, envelope.id.lastIndexOf("#"));
+    return titles.find(({ key }) => key === receiver?.replace(".", "/shards/"));
   }
 
   #event(n: number): void {
@@ -211,7 +223,9 @@ class World {
       if (summary.waitingFor === null || this.#answered.has(question)) continue;
       this.#answered.add(question);
       const answer = this.#random() < 0.6 ? "approve" : "dismiss";
-      this.time.after(this.#faults.between(100, 3_000), () => this.#answer(id, question, answer));
+      const delayMs = this.#faults.between(100, 3_000);
+      this.#heardAt = Math.max(this.#heardAt, this.time.now + delayMs + HEARD_MS);
+      this.time.after(delayMs, () => this.#answer(id, question, answer));
     }
     this.time.after(LOOK_MS, () => {
       if (!this.#closing) this.#people();
@@ -258,6 +272,7 @@ class World {
     const until = this.time.now + CALM_MS;
     while (this.time.now < until) {
       await this.time.run(LOOK_MS);
+      if (this.time.now < this.#heardAt) continue;
       const resting = this.#slots.every((process) => process?.time.paused === false);
       if (resting && this.#unfinished() === "") return true;
     }
