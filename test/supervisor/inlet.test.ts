@@ -21,7 +21,13 @@ describe("supervisor: the gate's memory", () => {
     });
     const items: Item[] = [];
     const state = new ShardState("ingest.0");
-    const host = { transport, clock, congested: () => false, failed: assert.fail };
+    const host = {
+      transport,
+      clock,
+      congested: () => false,
+      failed: assert.fail,
+      alarm: assert.fail,
+    };
     const inlet = new Inlet(state, definitionWith(keeping()), host, (taken) =>
       items.push(...taken),
     );

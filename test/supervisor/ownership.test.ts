@@ -161,8 +161,16 @@ describe("supervisor: ownership of shards", () => {
     const joining = fleet.join("a", { before });
     while (hold === null) await new Promise((resolve) => setImmediate(resolve));
     const { journal } = openMemory({ clock: fleet.clock, disk: fleet.disk });
-    const claim = JSON.stringify({ r: "claim", at: 0, format: 1, runner: "b" });
-    await journal.append("detector.0", await journal.last("detector.0"), [claim, claim]);
+    const followed = [
+      { r: "claim", at: 0, format: 1, runner: "b" },
+      { r: "checkpoint", at: 0, upTo: 2, marks: {}, sent: {}, unsettled: [] },
+    ];
+    const last = await journal.last("detector.0");
+    await journal.append(
+      "detector.0",
+      last,
+      followed.map((record) => JSON.stringify(record)),
+    );
     await journal.trim("detector.0", 3);
     holding = false;
     (hold as () => void)();
