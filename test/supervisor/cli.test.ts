@@ -169,7 +169,11 @@ describe("supervisor: command line", () => {
 
   it("shows the log of a shard, what cannot be read included", async () => {
     const shard = shardOf(`coordinator/${CASE}`, SHARDS);
-    const transport = await openLocal({ path: join(dir, "data"), shardCount: SHARDS, clock: systemClock });
+    const transport = await openLocal({
+      path: join(dir, "data"),
+      shardCount: SHARDS,
+      clock: systemClock,
+    });
     const last = await transport.journal.last(shard);
     await transport.journal.append(shard, last, ['{"r":"poem","at":1,"actor":"detector/w"}']);
     await transport.close();
