@@ -155,7 +155,9 @@ export class ByteReader {
   u16s(): Uint16Array {
     const length = this.u32();
     const from = this.take(length * 2);
-    return Uint16Array.from({ length }, (_, i) => this.view.getUint16(from + i * 2, true));
+    const values = new Uint16Array(length);
+    for (let i = 0; i < length; i += 1) values[i] = this.view.getUint16(from + i * 2, true);
+    return values;
   }
 
   u32s(): Uint32Array {

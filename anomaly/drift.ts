@@ -13,7 +13,7 @@ import { ByteReader, ByteWriter } from "./bytes.ts";
 import { Binning, BINS } from "./drift-bins.ts";
 import { calibrateCut, RECENT, sustained } from "./drift-cut.ts";
 import { COLUMNS, FEATURES } from "./features.ts";
-import { scoresOf } from "./fitting.ts";
+import { scoresOf, thinned } from "./fitting.ts";
 import type { Model } from "./model.ts";
 import { seededRandom } from "./random.ts";
 
@@ -50,6 +50,8 @@ export interface DriftWindow {
 
 export const STATISTICS: readonly string[] = [...FEATURES.map(({ name }) => name), "score"];
 const SCORE = COLUMNS;
+/** The edges of 16 bins need no more, and a runner that starts scores them before its first event. */
+const ROWS_BINNED_MAX = 1_500;
 
 const HOUR_MS = 3_600_000;
 const WEEK_MS = 7 * 24 * HOUR_MS;
@@ -102,7 +104,8 @@ export class DriftMonitor {
   constructor(options: DriftOptions) {
     this.options = { referenceMs: WEEK_MS, ...options };
     const { rows, full } = options.model;
-    this.binning = Binning.of(rows, scoresOf(full.forest, rows));
+    const seen = thinned(rows, ROWS_BINNED_MAX);
+    this.binning = Binning.of(seen, scoresOf(full.forest, seen));
   }
 
   /** Takes one scored event, in order of time. The window that it closed, if it did. */

@@ -143,6 +143,14 @@ export function scoresOf(forest: Forest, rows: Float32Array): Float32Array {
   return scores;
 }
 
+/** At most `max` of the rows, evenly over their order. */
+export function thinned(rows: Float32Array, max: number): Float32Array {
+  const count = rows.length / COLUMNS;
+  if (count <= max) return rows;
+  const indices = Array.from({ length: max }, (_, i) => Math.floor((i * count) / max));
+  return pickRows(rows, indices);
+}
+
 export function pickRows(rows: Float32Array, indices: readonly number[]): Float32Array {
   const picked = new Float32Array(indices.length * COLUMNS);
   indices.forEach((index, i) => {

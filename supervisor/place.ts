@@ -7,12 +7,19 @@ import { hostname } from "node:os";
 import type { WatchfloorError } from "../machines/errors.ts";
 import { openLocal } from "../transports/local/index.ts";
 import { openMemory } from "../transports/memory.ts";
-import { readCredentials } from "../transports/nats/credentials.ts";
-import { openNats } from "../transports/nats/index.ts";
 import type { Clock, Random, Transport } from "../transports/ports.ts";
 import type { Config } from "./config.ts";
 import { randomHex } from "./hex.ts";
 import { loadIdentity } from "./identity.ts";
+
+/** Loaded where it is wanted: most runners start without it. */
+async function nats() {
+  const [{ openNats }, { readCredentials }] = await Promise.all([
+    import("../transports/nats/index.ts"),
+    import("../transports/nats/credentials.ts"),
+  ]);
+  return { openNats, readCredentials };
+}
 
 const NATS_URL = "nats://127.0.0.1:4222";
 
@@ -63,6 +70,7 @@ async function openShared(config: Config, runner: RunnerPlace): Promise<Transpor
   if (place.transport === "local") return openLocal({ path: place.dataDir, shardCount, clock });
   // What a runner keeps for itself: its identity, and the log of its decisions.
   mkdirSync(config.data, { recursive: true, mode: 0o700 });
+  const { openNats, readCredentials } = await nats();
   const credentials = readCredentials(place.credentials, config.agents);
   const { url } = place;
   return openNats({ url, ...credentials, shardCount, name: runnerId, clock, random, alarm });
@@ -80,11 +88,12 @@ export function openForWriting(place: Place, clock: Clock, random: Random): Prom
   return openLocal({ path: place.dataDir, shardCount: null, lock: false, clock });
 }
 
-function openCommand(
+async function openCommand(
   { url, credentials }: Place & { transport: "nats" },
   clock: Clock,
   random: Random,
 ): Promise<Stored> {
+  const { openNats, readCredentials } = await nats();
   return openNats({
     url,
     ...readCredentials(credentials, []),

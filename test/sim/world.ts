@@ -16,7 +16,7 @@ import { KINDS, Target } from "./team.ts";
 import { ProcessTime, WorldTime } from "./time.ts";
 
 /** Small, so that what happens rarely in production happens here in seconds. */
-Object.assign(LIMITS, {
+const SMALL_LIMITS = {
   mailboxReadMax: 4,
   packRecordsMax: 8,
   flushRecordsMax: 12,
@@ -28,7 +28,7 @@ Object.assign(LIMITS, {
   drainMs: 4_000,
   retakeAfterMs: 300,
   moveAfterMs: 1_100,
-});
+};
 
 const SHARDS = 2;
 const STORM_MS = 9_000;
@@ -52,8 +52,15 @@ export interface Outcome {
 }
 
 export async function simulate(seed: number, log = false): Promise<Outcome> {
+  const usual = { ...LIMITS };
+  Object.assign(LIMITS, SMALL_LIMITS);
   const world = new World(seed, log);
-  await world.run();
+  try {
+    await world.run();
+  } finally {
+    // Other tests of the same process live with the usual ones.
+    Object.assign(LIMITS, usual);
+  }
   const { ledger, time } = world;
   return {
     seed,
