@@ -13,7 +13,7 @@ import type { BenchOptions, Bound, Report } from "./suite.ts";
 import type { Rested } from "./waiting-child.ts";
 
 const CHILD = join(import.meta.dirname, "waiting-child.ts");
-const MAIN = resolve(import.meta.dirname, "../../dist/supervisor/main.js");
+const MAIN = resolve(import.meta.dirname, "../../dist/app/main.js");
 const GC = ["--expose-gc"];
 const [FEW, MANY] = [10_000, 100_000];
 const CALLING = 1_000;

@@ -46,7 +46,7 @@ interface Line {
   readonly actions: readonly { readonly state: string }[];
 }
 
-const main = resolve(import.meta.dirname, "../../dist/supervisor/main.js");
+const main = resolve(import.meta.dirname, "../../dist/app/main.js");
 
 export async function killCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const folder = mkdtempSync(join(tmpdir(), "watchfloor-kill-"));

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-const MAIN = resolve(import.meta.dirname, "../../dist/supervisor/main.js");
+const MAIN = resolve(import.meta.dirname, "../../dist/app/main.js");
 
 export interface Ended {
   readonly code: number | null;

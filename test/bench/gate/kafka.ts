@@ -15,7 +15,7 @@ import { Broker, locateKafka } from "../../kit/kafka.ts";
 import { ROOT } from "./built.ts";
 import { parsedLines, sampleLines } from "./events.ts";
 
-const MAIN = join(ROOT, "dist/supervisor/main.js");
+const MAIN = join(ROOT, "dist/app/main.js");
 const TOPIC = "falco";
 
 export interface KafkaResult {

@@ -25,7 +25,7 @@ import type {
 import { contextOf, ISOLATE, openBench, questionOf, digestOfAction } from "../../actors/bench.ts";
 import { ask, ENFORCING, pointOf } from "../../policies/fixtures.ts";
 
-const MAIN = resolve(import.meta.dirname, "../../../dist/supervisor/main.js");
+const MAIN = resolve(import.meta.dirname, "../../../dist/app/main.js");
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const LOOPBACK = { host: "127.0.0.1", port: 0, token: null } as const;
 const OPTIONS: ToolCallOptions = {
