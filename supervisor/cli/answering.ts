@@ -37,8 +37,8 @@ export async function answer(
   const caseId = await withReader(session, (reader) => caseOf(reader, id));
   const base = { command: "answer", case: caseId, answer: how, reason } as const;
   // Whether anyone waits is said before anything is asked back.
-  const placeholder = how === "dismiss" ? DISMISSALS[0] : null;
-  await withReader(session, (reader) => checkCommand(reader, { ...base, dismissal: placeholder }));
+  const anyDismissal = how === "dismiss" ? DISMISSALS[0] : null;
+  await withReader(session, (reader) => checkCommand(reader, { ...base, dismissal: anyDismissal }));
   const dismissal =
     how === "dismiss" ? await dismissalOf(session.io, caseId, options.because) : null;
   await sendForCase(session, { ...base, dismissal }, options.as);

@@ -17,33 +17,13 @@ import { systemClock } from "../../transports/clock.ts";
 import { openLocal, type LocalTransport } from "../../transports/local/index.ts";
 import { AT, CASE, DIGEST, LETTER, SHARDS, storeCase, summaryOf } from "../kit/stored-case.ts";
 import { seededRandom } from "../kit/seeded-random.ts";
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
+import { runInProcess, type Ran } from "../kit/cli.ts";
 
 const shard = shardOf(`coordinator/${CASE}`, SHARDS);
 let dir = "";
 
-async function cli(args: readonly string[], more: Partial<Io> = {}): Promise<Ran> {
-  const said = { out: "", err: "" };
-  const io: Io = {
-    cwd: dir,
-    env: {},
-    clock: systemClock,
-    random: seededRandom(args.length),
-    terminal: false,
-    write: async (text) => void (said.out += text),
-    writeError: (text) => void (said.err += text),
-    ask: null,
-    ...more,
-  };
-  // The command line loads its parts when they are asked for; loaded the same way, it shares them.
-  const { runCli } = await import("../../supervisor/cli.ts");
-  const code = await runCli(args, io);
-  return { code, ...said };
+function cli(args: readonly string[], more: Partial<Io> = {}): Promise<Ran> {
+  return runInProcess(dir, args, more);
 }
 
 function onData(...args: string[]): Promise<Ran> {

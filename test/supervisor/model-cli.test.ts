@@ -7,7 +7,6 @@ import { after, before, describe, it } from "mocha";
 import { Models } from "../../actors/trainer/models.ts";
 import { trainModel } from "../../anomaly/index.ts";
 import type { Json } from "../../machines/protocol.ts";
-import type { Io } from "../../supervisor/cli/io.ts";
 import { openParameters } from "../../supervisor/parameters.ts";
 import { plotLines, plotSvg } from "../../supervisor/views/plot.ts";
 import { systemClock } from "../../transports/clock.ts";
@@ -15,28 +14,17 @@ import { openLocal, type LocalTransport } from "../../transports/local/index.ts"
 import { generateSampleDay } from "../../transports/sample/day.ts";
 import { ordinaryEvents } from "../anomaly/events.ts";
 import { seededRandom } from "../kit/seeded-random.ts";
+import { runInProcess, type Ran } from "../kit/cli.ts";
 
 describe("supervisor: commands on the model", () => {
   let dir = "";
   let runs = 0;
   const open = (): Promise<LocalTransport> =>
     openLocal({ path: join(dir, "data"), shardCount: 2, clock: systemClock });
-  const cli = async (...args: string[]): Promise<{ code: number; out: string; err: string }> => {
-    const said = { out: "", err: "" };
-    const io: Io = {
-      cwd: dir,
-      env: {},
-      clock: systemClock,
+  const cli = (...args: string[]): Promise<Ran> =>
+    runInProcess(dir, [...args, "--data", join(dir, "data")], {
       random: seededRandom((runs += 1)),
-      terminal: false,
-      write: async (text) => void (said.out += text),
-      writeError: (text) => void (said.err += text),
-      ask: null,
-    };
-    const { runCli } = await import("../../supervisor/cli.ts");
-    const code = await runCli([...args, "--data", join(dir, "data")], io);
-    return { code, ...said };
-  };
+    });
 
   before(async () => {
     dir = mkdtempSync(join(tmpdir(), "wf-model-"));

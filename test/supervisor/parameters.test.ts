@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "mocha";
 import { defaultParametersPath } from "../../policies/bundle.ts";
 import type { LiveParameters } from "../../policies/live-parameters.ts";
-import type { Io } from "../../supervisor/cli/io.ts";
 import {
   openParameters,
   parameterEntries,
@@ -18,8 +17,8 @@ import { openLocal } from "../../transports/local/index.ts";
 import { openMemory } from "../../transports/memory.ts";
 import type { Transport } from "../../transports/ports.ts";
 import { Command } from "../kit/process.ts";
-import { seededRandom } from "../kit/seeded-random.ts";
 import { virtualClock, type VirtualClock } from "../kit/virtual-clock.ts";
+import { runInProcess, type Ran } from "../kit/cli.ts";
 
 const SHIPPED = readFileSync(defaultParametersPath(), "utf8");
 const withEvents = (max: number): string => SHIPPED.replace("eventsMax: 50", `eventsMax: ${max}`);
@@ -89,32 +88,11 @@ describe("supervisor: the parameters' file", () => {
   });
 });
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
 describe("watchfloor parameters", function () {
   this.timeout(40_000);
 
-  const cli = async (...args: readonly string[]): Promise<Ran> => {
-    let [out, err] = ["", ""];
-    const io: Io = {
-      cwd: dir,
-      env: {},
-      clock: systemClock,
-      random: seededRandom(5),
-      terminal: false,
-      write: async (text) => void (out += text),
-      writeError: (text) => void (err += text),
-      ask: null,
-    };
-    // The command line loads its parts when they are asked for; loaded the same way, it shares them.
-    const { runCli } = await import("../../supervisor/cli.ts");
-    const code = await runCli(["parameters", ...args], io);
-    return { code, out, err };
-  };
+  const cli = (...args: readonly string[]): Promise<Ran> =>
+    runInProcess(dir, ["parameters", ...args]);
 
   it("shows what would count where no floor ever ran", async () => {
     const { code, out } = await cli("get", "confidenceFloor.contain");

@@ -7,11 +7,9 @@ import { after, before, describe, it } from "mocha";
 import { defaultParametersPath } from "../../policies/bundle.ts";
 import { parametersEntry, type DecisionEntry } from "../../policies/decision-log.ts";
 import { loadWasmEngine } from "../../policies/wasm-engine.ts";
-import type { Io } from "../../supervisor/cli/io.ts";
 import { openDecisionLog } from "../../supervisor/decisions.ts";
-import { systemClock } from "../../transports/clock.ts";
-import { seededRandom } from "../kit/seeded-random.ts";
 import { ask, AT, ENFORCING, pointOf } from "../policies/fixtures.ts";
+import { runInProcess } from "../kit/cli.ts";
 
 const POLICIES = resolve(import.meta.dirname, "../../policies");
 
@@ -29,21 +27,8 @@ describe("watchfloor policy replay", () => {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  const replay = async (...args: readonly string[]) => {
-    let [out, err] = ["", ""];
-    const io: Io = {
-      cwd: dir,
-      env: {},
-      clock: systemClock,
-      random: seededRandom(5),
-      terminal: false,
-      write: async (text) => void (out += text),
-      writeError: (text) => void (err += text),
-      ask: null,
-    };
-    const { runCli } = await import("../../supervisor/cli.ts");
-    return { code: await runCli(["policy", "replay", "--from", ...args], io), out, err };
-  };
+  const replay = (...args: readonly string[]) =>
+    runInProcess(dir, ["policy", "replay", "--from", ...args]);
 
   it("shows nothing to change for the policy that decided", async () => {
     const { code, out } = await replay("log.jsonl", "--policy", POLICIES);
